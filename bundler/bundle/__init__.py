@@ -1,0 +1,1 @@
+"""The bundle format and everything that reads it."""

@@ -1,0 +1,1 @@
+"""The command: options, progress on the terminal, and what is printed."""

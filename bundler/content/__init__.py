@@ -1,0 +1,1 @@
+"""Bytes in motion: hashing, verified streams, compression, files, tars, and the protocols of both ends."""

@@ -1,0 +1,126 @@
+"""The one place where layers are compressed and decompressed.
+
+zstd gives the same bytes on every machine only by this rule: always streaming, always its own threads (one is
+enough, none is another algorithm), size not declared, checksum on, job size untouched, no flush in between.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from typing import BinaryIO, Protocol, cast
+
+import msgspec
+import zstandard
+
+from bundler.content.streams import ByteStream, StreamFile
+from bundler.errors import DamagedContent, UsageError
+from bundler.model import media_types
+from bundler.model.limits import DEFAULT_LIMITS, Limits
+
+_MOST_WORKERS = 8
+_LEVELS = {"zstd": range(1, 20), "gzip": range(1, 10)}
+_DEFAULT_LEVEL = {"zstd": 3, "gzip": 6}
+
+
+class Encoder(msgspec.Struct, frozen=True):
+    """The recipe of a compressed layer: the same recipe makes the same bytes of the same layer.
+
+    Attributes:
+        algorithm: ``zstd`` or ``gzip``.
+        library: what compressed, such as ``libzstd``.
+        version: of the library; another version is another recipe.
+        level: in the library's own scale.
+    """
+
+    algorithm: str
+    library: str
+    version: str
+    level: int
+
+    @classmethod
+    def choose(cls, algorithm: str = "zstd", level: int | None = None) -> Encoder:
+        """Make the recipe of this installation.
+
+        Raises:
+            UsageError: unknown algorithm, or a level that it does not have.
+        """
+        if algorithm not in _LEVELS:
+            raise UsageError(f"unknown compression {algorithm!r}", advice="Use zstd or gzip.")
+        chosen = _DEFAULT_LEVEL[algorithm] if level is None else level
+        if chosen not in _LEVELS[algorithm]:
+            levels = _LEVELS[algorithm]
+            raise UsageError(f"{algorithm} has the levels {levels[0]} to {levels[-1]}, not {chosen}")
+        if algorithm == "zstd":
+            return cls(algorithm, "libzstd", ".".join(map(str, zstandard.ZSTD_VERSION)), chosen)
+        return cls(algorithm, "zlib", zlib.ZLIB_RUNTIME_VERSION, chosen)
+
+    @property
+    def media_type(self) -> str:
+        """The OCI media type of a layer compressed so."""
+        return media_types.OCI_LAYER_ZSTD if self.algorithm == "zstd" else media_types.OCI_LAYER_GZIP
+
+
+class Compressor(Protocol):
+    """A running compression of one layer."""
+
+    def compress(self, data: memoryview, /) -> bytes:
+        """Take bytes; return what is ready, often nothing."""
+
+    def flush(self) -> bytes:
+        """End the stream; return the rest."""
+
+
+def start_compressor(encoder: Encoder, workers: int | None = None) -> Compressor:
+    """Begin to compress one layer.
+
+    Args:
+        encoder: The recipe.
+        workers: zstd's own threads, 1 to 8; the number changes no byte. Default: one per processor.
+    """
+    if encoder.algorithm == "gzip":
+        return cast(Compressor, zlib.compressobj(encoder.level, zlib.DEFLATED, 16 + zlib.MAX_WBITS))
+    threads = min(max(workers or os.cpu_count() or 1, 1), _MOST_WORKERS)
+    parameters = zstandard.ZstdCompressionParameters.from_level(
+        encoder.level, threads=threads, write_content_size=False, write_checksum=True
+    )
+    return cast(Compressor, zstandard.ZstdCompressor(compression_params=parameters).compressobj())
+
+
+class DecompressedStream:
+    """The bytes inside a compressed stream, in bounded memory whatever the stream claims."""
+
+    def __init__(self, stream: ByteStream, compression: str, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Read ``stream`` as ``gzip``, ``zstd`` or ``none``; several members or frames are one stream."""
+        self._below = stream
+        self._left = limits.layer_bytes
+        self._file = cast(BinaryIO, self._open(stream, compression, limits))
+
+    @staticmethod
+    def _open(stream: ByteStream, compression: str, limits: Limits) -> object:
+        if compression == "gzip":
+            return gzip.GzipFile(fileobj=cast(BinaryIO, StreamFile(stream)), mode="rb")
+        if compression == "zstd":
+            decompressor = zstandard.ZstdDecompressor(max_window_size=1 << limits.window_log)
+            return decompressor.stream_reader(cast(BinaryIO, StreamFile(stream)), read_across_frames=True)
+        return stream
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Read on.
+
+        Raises:
+            DamagedContent: the compressed form is broken, or holds more than ``Limits.layer_bytes``.
+        """
+        try:
+            count: int = self._file.readinto(buffer)  # type: ignore[attr-defined]
+        except (zstandard.ZstdError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+            raise DamagedContent(f"compressed data is damaged: {error}") from error
+        self._left -= count
+        if self._left < 0:
+            raise DamagedContent("compressed data unpacks to more than is allowed")
+        return count
+
+    def close(self) -> None:
+        """Close the stream below."""
+        self._below.close()

@@ -1,0 +1,123 @@
+"""Local files: written under ``*.partial``, made durable, then renamed. Errors of the disk become ours."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bundler.errors import DiskError, FileTooLarge, NoSpace, NotFound, NotWritable
+
+PARTIAL_SUFFIX = ".partial"
+
+_KINDS: dict[int, type[DiskError]] = {
+    errno.ENOSPC: NoSpace,
+    errno.EDQUOT: NoSpace,
+    errno.EFBIG: FileTooLarge,
+    errno.EACCES: NotWritable,
+    errno.EPERM: NotWritable,
+    errno.EROFS: NotWritable,
+}
+
+
+@contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` inside the block into a declared error that names the path.
+
+    Raises:
+        NotFound: a file or directory is not there.
+        DiskError: or one of its subclasses, for everything else.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"{path}: {os.strerror(error.errno or errno.ENOENT)}") from error
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise _KINDS.get(error.errno or 0, DiskError)(f"{path}: {reason}") from error
+
+
+def partial(path: Path) -> Path:
+    """Return the name that a file has until it is whole."""
+    return path.with_name(path.name + PARTIAL_SUFFIX)
+
+
+def write_all(descriptor: int, data: bytes | memoryview) -> None:
+    """Write every byte; a short write, as a full disk gives, is followed by the error that explains it."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a whole small file so that it is either as before or complete, also after a loss of power.
+
+    Raises:
+        DiskError: the disk refused.
+    """
+    with disk_errors(path):
+        beside = partial(path)
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync_directory(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make the bytes of a closed file durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames in a directory durable, where the system can do that."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some FUSE file systems refuse to sync a directory; there is no other way to ask them.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+class FileStream:
+    """A stream over a range of a local file, which it opens and owns."""
+
+    def __init__(self, path: Path, offset: int = 0, length: int | None = None) -> None:
+        """Open ``length`` bytes from ``offset``, or all to the end of the file.
+
+        Raises:
+            NotFound, DiskError: the file cannot be opened.
+        """
+        self._path = path
+        self._left = length
+        with disk_errors(path):
+            self._file = path.open("rb", buffering=0)
+            self._file.seek(offset)
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Read on; short of ``length`` only if the file is.
+
+        Raises:
+            DiskError: the disk refused.
+        """
+        with disk_errors(self._path):
+            count = self._file.readinto(buffer if self._left is None else buffer[: self._left])
+        if self._left is not None:
+            self._left -= count
+        return count
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

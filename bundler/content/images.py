@@ -1,0 +1,186 @@
+"""The protocols through which sources, bundles and destinations meet.
+
+A source is anything that images are read from: an engine, an archive, a registry, a bundle. A destination is
+anything that they are put into. Whoever copies between the two knows these types and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol, Union
+
+from bundler.content.streams import ByteStream
+from bundler.model.descriptor import Descriptor
+from bundler.model.digest import Digest
+from bundler.model.image import ImageTree
+from bundler.model.platforms import Platform
+from bundler.model.reference import Reference
+from bundler.progress import Task
+
+
+@dataclass(frozen=True)
+class RegistryForm:
+    """An image that has manifests and digests already: they are kept to the byte.
+
+    Attributes:
+        reference: the name that the image will carry.
+        tree: its documents; everything else is read by descriptor.
+    """
+
+    reference: Reference
+    tree: ImageTree
+
+
+@dataclass(frozen=True)
+class EngineForm:
+    """An image that has no manifest yet: a config and uncompressed layers, as a graph-driver store keeps it.
+
+    Attributes:
+        reference: the name that the image will carry.
+        config_digest: digest of the config, which is the image ID of such stores.
+        diff_ids: digests of the uncompressed layers, bottom first; one may occur twice.
+        platform: what the image runs on.
+        size: bytes of all layers, uncompressed, as far as known; an upper bound, not a promise.
+    """
+
+    reference: Reference
+    config_digest: Digest
+    diff_ids: tuple[Digest, ...]
+    platform: Platform
+    size: int | None = None
+
+
+FoundImage = Union[RegistryForm, EngineForm]
+
+
+@dataclass(frozen=True)
+class Content:
+    """Some content on its way out of a source.
+
+    Attributes:
+        digest: of the blob, or the DiffID of an uncompressed layer.
+        size: exact number of bytes that the stream will give.
+        stream: the bytes, *not yet verified*; valid until the next content is asked for.
+    """
+
+    digest: Digest
+    size: int
+    stream: ByteStream
+
+
+class BlobReader(Protocol):
+    """Random access to blobs by descriptor. Safe to use from several threads."""
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> ByteStream:
+        """Open a blob at an offset in bytes, 0 ≤ offset ≤ size; the caller closes the stream.
+
+        A stream from offset 0 is verified: it raises ``DamagedContent`` before it ends on other bytes.
+
+        Raises:
+            NotFound: the blob is not there.
+        """
+
+
+class ImageSource(Protocol):
+    """Where images are read from. Used by one thread."""
+
+    #: ``docker``, ``oci``, ``registry`` or ``bundle``: recorded in the bundle as where an image came from.
+    kind: str
+
+    def resolve(self, name: str) -> FoundImage:
+        """Find an image by what was written behind the transport, without reading its layers.
+
+        Raises:
+            NotFound: there is no such image.
+            MalformedDocument: its documents break their specification.
+            Unreachable: the source does not answer.
+        """
+
+    def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
+        """Yield those contents of a resolved image that are wanted, each once.
+
+        The order is the source's own, but the same whenever the same image is read: it decides the bytes of
+        an archive. The consumer reads a stream to its end, or not at all, before it asks for the next one.
+
+        Args:
+            image: What ``resolve`` returned.
+            wanted: Digests of blobs, or for an :class:`EngineForm` its config digest and DiffIDs.
+            task: Is told what the source is busy with; bytes are counted by the consumer.
+
+        Raises:
+            DamagedContent: the source ended before all that is wanted was given.
+            Unreachable: the source broke off.
+        """
+
+    def close(self) -> None:
+        """Release connections and files; may be called more than once."""
+
+
+@dataclass(frozen=True)
+class OutgoingImage:
+    """An image on its way into a destination.
+
+    Attributes:
+        reference: the name that it carries.
+        tree: its documents.
+        uncompressed_sizes: bytes of layers when uncompressed, by blob digest, as far as known.
+    """
+
+    reference: Reference
+    tree: ImageTree
+    uncompressed_sizes: Mapping[Digest, int] = field(default_factory=dict)
+
+
+Status = Literal["pushed", "loaded", "extracted", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class PutResult:
+    """What became of one image at a destination.
+
+    Attributes:
+        reference: the name in the bundle.
+        target: the name at the destination.
+        digest: what the destination knows it by: manifest digest, or image ID in an engine.
+        status: ``skipped`` means that it was there already, complete.
+        bytes_sent: bytes of blobs that crossed to the destination.
+        bytes_skipped: bytes of blobs that were there already.
+        replaced: what the name pointed to before, if that was something else.
+        notes: warnings for the user.
+    """
+
+    reference: str
+    target: str
+    digest: Digest
+    status: Status
+    bytes_sent: int = 0
+    bytes_skipped: int = 0
+    replaced: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+class ImageDestination(Protocol):
+    """Where images are put. Used by one thread; it may work in several itself."""
+
+    def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
+        """Make the image complete at the destination, and only then give it its name.
+
+        Putting it again is cheap and changes nothing. After an error the name points to what it pointed to.
+
+        Args:
+            image: What to put; its tree may be sparse.
+            reader: Gives every blob of the tree, verified.
+            task: Is advanced by the bytes of blobs, sent or skipped.
+
+        Raises:
+            DamagedContent: a blob turned out damaged; nothing of this image can be seen at the destination.
+            PolicyRefused: the name exists, points elsewhere, and must not be moved.
+            Unreachable, Refused: the destination.
+        """
+
+    def finish(self) -> None:
+        """Complete what can only be written when all images are there, and close."""
+
+    def abort(self) -> None:
+        """Close after an error; leave nothing half-written under a final name."""

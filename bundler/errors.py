@@ -1,0 +1,228 @@
+"""The catalogue of everything that can go wrong, with code, exit status and advice.
+
+Every error that a caller may see is a subclass of :class:`AirbundleError`. The table in
+``docs/reference/errors.md`` is generated from the classes of this module.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitStatus(IntEnum):
+    """What the command says to the shell. Scripts rely on the numbers; they never change their meaning."""
+
+    DONE = 0
+    BUG = 1
+    USAGE = 2
+    MENDABLE = 3
+    DAMAGED = 4
+    INCOMPLETE = 5
+    NOT_A_BUNDLE = 6
+    REFUSED_BY_POLICY = 7
+    UNREACHABLE = 10
+    REFUSED = 11
+    LOCAL_DISK = 12
+    INTERRUPTED = 130
+
+
+class AirbundleError(Exception):
+    """Base of all declared errors.
+
+    Attributes:
+        code: Stable, machine-readable name of the class.
+        exit_status: What the command exits with.
+        advice: What the user can do next; one sentence.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_status: ClassVar[ExitStatus] = ExitStatus.BUG
+    default_advice: ClassVar[str] = "Please report this with the output of --verbose."
+
+    def __init__(self, message: str, *, advice: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice or self.default_advice
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class UsageError(AirbundleError):
+    """The command line or the arguments of a call contradict each other or are out of bounds."""
+
+    code = "usage"
+    exit_status = ExitStatus.USAGE
+    default_advice = "Correct the command; --help lists what it takes."
+
+
+class ConfigError(UsageError):
+    """The configuration file is not what its schema says."""
+
+    code = "config"
+    default_advice = "Correct the file; `airbundle schema` prints what it may hold."
+
+
+class InvalidReference(UsageError):
+    """An image name does not follow the grammar of references."""
+
+    code = "invalid-reference"
+    default_advice = "Write it as [transport:][registry/]repository[:tag][@digest]."
+
+
+class NotFound(UsageError):
+    """A file, image, tag or application that was named is not there."""
+
+    code = "not-found"
+    default_advice = "Check the spelling and what the source holds."
+
+
+class OutputExists(UsageError):
+    """The place to write to already holds something that this run must not touch."""
+
+    code = "output-exists"
+    default_advice = "Name another directory, or empty this one."
+
+
+class MendableBundle(AirbundleError):
+    """The bundle is damaged, and what it holds is enough to mend it."""
+
+    code = "mendable-bundle"
+    exit_status = ExitStatus.MENDABLE
+    default_advice = "Run `airbundle verify` to see each finding, then put the named file right."
+
+
+class DamagedContent(AirbundleError):
+    """Bytes are not what their digest, size or form says: truncated, altered, or with something behind."""
+
+    code = "damaged-content"
+    exit_status = ExitStatus.DAMAGED
+    default_advice = "Get this file or image again; run `airbundle verify` if it came from a bundle."
+
+
+class MalformedDocument(DamagedContent):
+    """A JSON document, a tar header or another structure breaks its specification or a bound."""
+
+    code = "malformed-document"
+    default_advice = "Make the file or image again with the tool it came from."
+
+
+class DamagedBundle(DamagedContent):
+    """A part of the bundle is damaged."""
+
+    code = "damaged-bundle"
+    default_advice = "Run `airbundle verify` to see which parts must be copied again."
+
+
+class IncompleteBundle(AirbundleError):
+    """Parts are not there yet, or the bundle was never finished."""
+
+    code = "incomplete-bundle"
+    exit_status = ExitStatus.INCOMPLETE
+    default_advice = "Bring the missing parts, or run the interrupted command again."
+
+
+class IncompleteResult(AirbundleError):
+    """Some images were done and some were not; the report names each."""
+
+    code = "incomplete-result"
+    exit_status = ExitStatus.INCOMPLETE
+    default_advice = "See the error of each image, then run the command again: what is done is skipped."
+
+
+class NotABundle(AirbundleError):
+    """The directory holds no bundle."""
+
+    code = "not-a-bundle"
+    exit_status = ExitStatus.NOT_A_BUNDLE
+    default_advice = "Name the directory that holds bundle.json."
+
+
+class UnsupportedVersion(NotABundle):
+    """The bundle was written in a format that this release does not know."""
+
+    code = "unsupported-version"
+    default_advice = "Use a newer release of airbundle."
+
+
+class PolicyRefused(AirbundleError):
+    """A rule that the user set forbids to go on."""
+
+    code = "policy-refused"
+    exit_status = ExitStatus.REFUSED_BY_POLICY
+    default_advice = "Change the option that set the rule, or what it protects."
+
+
+class SignatureRefused(PolicyRefused):
+    """The signature over bundle.json is missing or not made by the given key."""
+
+    code = "signature-refused"
+    default_advice = "Do not import this bundle before its origin is clear."
+
+
+class Unreachable(AirbundleError):
+    """A source or destination does not answer, or breaks off."""
+
+    code = "unreachable"
+    exit_status = ExitStatus.UNREACHABLE
+    default_advice = "Check the address and that the service runs, then try again."
+
+
+class ProtocolError(Unreachable):
+    """A peer answers, but not in the protocol that was expected of it."""
+
+    code = "protocol-error"
+    default_advice = "Check that the address is really that of a registry or engine."
+
+
+class Refused(AirbundleError):
+    """A source or destination understood the request and said no."""
+
+    code = "refused"
+    exit_status = ExitStatus.REFUSED
+    default_advice = "See what the other side said; check permissions, quota and policies there."
+
+
+class Unauthorised(Refused):
+    """Credentials are missing, wrong, or not enough."""
+
+    code = "unauthorised"
+    default_advice = "Run `docker login` for this registry, or ask for the right to do this."
+
+
+class DiskError(AirbundleError):
+    """Local disk: an operation on a local file failed."""
+
+    code = "disk"
+    exit_status = ExitStatus.LOCAL_DISK
+    default_advice = "Check the disk and its mount."
+
+
+class NoSpace(DiskError):
+    """Local disk: it is full, or a quota is reached."""
+
+    code = "no-space"
+    default_advice = "Free some space or name another directory, then run the command again."
+
+
+class FileTooLarge(DiskError):
+    """Local disk: the file system holds no file of this size."""
+
+    code = "file-too-large"
+    default_advice = "FAT32 holds files below 4 GiB: pack with --part-size fat32."
+
+
+class NotWritable(DiskError):
+    """Local disk: permission denied, or mounted read-only."""
+
+    code = "not-writable"
+    default_advice = "Name a directory that this user may write to."
+
+
+class Interrupted(AirbundleError):
+    """The user or the system stopped the command."""
+
+    code = "interrupted"
+    exit_status = ExitStatus.INTERRUPTED
+    default_advice = "Run the same command again."

@@ -1,0 +1,121 @@
+"""An image in registry form: its root descriptor and every document below it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from bundler.errors import MalformedDocument, NotFound
+from bundler.model import media_types
+from bundler.model.descriptor import Descriptor
+from bundler.model.digest import Digest
+from bundler.model.image_config import ImageConfig, parse_image_config
+from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.manifest import Index, Manifest, parse_manifest
+from bundler.model.platforms import Platform
+
+
+@dataclass(frozen=True)
+class PlatformImage:
+    """One platform's image inside an :class:`ImageTree`; config is ``None`` for artifacts."""
+
+    descriptor: Descriptor
+    manifest: Manifest
+    config: ImageConfig | None
+
+    @property
+    def platform(self) -> Platform:
+        """What the config says, which the engine obeys, else what the index says."""
+        if self.config is not None and self.config.platform.architecture:
+            return self.config.platform
+        return self.descriptor.platform or Platform()
+
+    @property
+    def image_id(self) -> Digest:
+        """The image ID of engines with a graph-driver store: the digest of the config."""
+        return self.manifest.config.digest
+
+    def layers(self) -> Iterator[tuple[Descriptor, Digest | None]]:
+        """Yield each layer, bottom first, with its DiffID; ``None`` where the config names none."""
+        ids = self.config.diff_ids if self.config is not None else ()
+        for position, layer in enumerate(self.manifest.layers):
+            yield layer, ids[position] if position < len(ids) else None
+
+
+@dataclass(frozen=True)
+class ImageTree:
+    """A root descriptor, and the raw bytes of all manifests, indexes and image configs that it reaches.
+
+    Children of an index that are not among the documents are taken as absent: such an index is *sparse*.
+    """
+
+    root: Descriptor
+    documents: Mapping[Digest, bytes]
+    limits: Limits = field(default=DEFAULT_LIMITS, repr=False, compare=False)
+
+    def nodes(self) -> Iterator[tuple[Descriptor, Manifest | Index]]:
+        """Yield every manifest and index once, parents before children, in the order of the documents.
+
+        Raises:
+            MalformedDocument: a document breaks its form or a bound, or the root is absent.
+        """
+        if self.root.digest not in self.documents:
+            raise MalformedDocument(f"the manifest {self.root.digest} is not there")
+        seen: set[Digest] = set()
+        stack = [(self.root, 0)]
+        while stack:
+            descriptor, depth = stack.pop()
+            if descriptor.digest in seen or descriptor.digest not in self.documents:
+                continue
+            seen.add(descriptor.digest)
+            if depth > self.limits.document_nesting or len(seen) > self.limits.documents:
+                raise MalformedDocument("the image index has too many levels or too many manifests")
+            node = parse_manifest(self.documents[descriptor.digest], descriptor.media_type, self.limits)
+            yield descriptor, node
+            if isinstance(node, Index):
+                stack.extend((child, depth + 1) for child in reversed(node.manifests))
+
+    def platform_images(self) -> list[PlatformImage]:
+        """Return the image of every platform that is there, in the order of the index.
+
+        Raises:
+            MalformedDocument: a document breaks its form or a bound.
+        """
+        return [
+            PlatformImage(descriptor, node, self._config(node))
+            for descriptor, node in self.nodes()
+            if isinstance(node, Manifest)
+        ]
+
+    def select(self, host: Platform) -> PlatformImage:
+        """Choose the image that the host runs natively; the only one there is also where it does not.
+
+        Raises:
+            NotFound: several platforms are there and none fits.
+            MalformedDocument: a document breaks its form or a bound.
+        """
+        runnable = [image for image in self.platform_images() if image.platform.is_known]
+        fitting = [image for image in runnable if image.platform.runs_on(host)]
+        if not fitting and len(runnable) == 1:
+            fitting = runnable
+        if not fitting:
+            held = ", ".join(str(image.platform) for image in runnable) or "none that runs"
+            raise NotFound(f"the image has no variant for {host}", advice=f"It holds: {held}.")
+        # The highest variant that the host still runs, the first of equals.
+        return max(fitting, key=lambda image: image.platform.variant)
+
+    def blobs(self) -> Iterator[Descriptor]:
+        """Yield every content of the image once: documents and what they refer to, parents first."""
+        seen: set[Digest] = set()
+        for descriptor, node in self.nodes():
+            children = node.children if isinstance(node, Manifest) else ()
+            for item in (descriptor, *children):
+                if item.digest not in seen:
+                    seen.add(item.digest)
+                    yield item
+
+    def _config(self, manifest: Manifest) -> ImageConfig | None:
+        raw = self.documents.get(manifest.config.digest)
+        if raw is None or manifest.config.media_type not in media_types.IMAGE_CONFIGS:
+            return None
+        return parse_image_config(raw, self.limits)

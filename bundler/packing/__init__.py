@@ -1,0 +1,1 @@
+"""Making bundles: what to pack, in which order, and the pipeline that writes it."""

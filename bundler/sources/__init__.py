@@ -1,0 +1,1 @@
+"""Transports as image sources: how each kind answers the questions of `content.images.ImageSource`."""
