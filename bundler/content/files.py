@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bundler.errors import DiskError, FileTooLarge, NoSpace, NotFound, NotWritable
+from bundler.errors import DamagedContent, DiskError, FileTooLarge, NoSpace, NotFound, NotWritable
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -117,6 +117,20 @@ class FileStream:
         if self._left is not None:
             self._left -= count
         return count
+
+    def skip(self, count: int) -> None:
+        """Move on without reading.
+
+        Raises:
+            DamagedContent: the file ends before that.
+        """
+        with disk_errors(self._path):
+            position = self._file.seek(count, os.SEEK_CUR)
+            size = os.fstat(self._file.fileno()).st_size
+        if position > size:
+            raise DamagedContent(f"{self._path} is truncated: it has {size} bytes, {position} are needed")
+        if self._left is not None:
+            self._left -= count
 
     def close(self) -> None:
         """Close the file."""

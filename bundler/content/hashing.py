@@ -7,13 +7,13 @@ All of them release the interpreter lock while they work on more than a few byte
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol, Union
+from typing import Protocol
 
 import xxhash
 
 from bundler.model.digest import Digest
 
-ReadableBuffer = Union[bytes, bytearray, memoryview]
+ReadableBuffer = bytes | bytearray | memoryview
 
 
 class _Hash(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, Union
+from typing import Literal, Protocol
 
 from bundler.content.streams import ByteStream
 from bundler.model.descriptor import Descriptor
@@ -51,7 +51,7 @@ class EngineForm:
     size: int | None = None
 
 
-FoundImage = Union[RegistryForm, EngineForm]
+FoundImage = RegistryForm | EngineForm
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,12 @@ class ImageSource(Protocol):
     #: ``docker``, ``oci``, ``registry`` or ``bundle``: recorded in the bundle as where an image came from.
     kind: str
 
-    def resolve(self, name: str) -> FoundImage:
-        """Find an image by what was written behind the transport, without reading its layers.
+    def resolve(self, name: str) -> tuple[FoundImage, ...]:
+        """Find what a name stands for, without reading any layer.
+
+        Args:
+            name: What was written behind the transport and the path of the source: a reference, or ``""``
+                for everything that an archive or layout holds, one result for each name there.
 
         Raises:
             NotFound: there is no such image.

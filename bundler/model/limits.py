@@ -32,7 +32,7 @@ class Limits:
     json_depth: int = 64
     documents: int = 10_000
     document_nesting: int = 8
-    archive_entries: int = 2_000_000
+    archive_entries: int = 250_000
     header_record_bytes: int = 1 * _MIB
     annotation_count: int = 1_000
     name_chars: int = 4 * _KIB
