@@ -108,6 +108,13 @@ class MalformedDocument(DamagedContent):
     default_advice = "Make the file or image again with the tool it came from."
 
 
+class NotRegular(DamagedContent):
+    """A link, pipe, device or directory lies where a regular file must be."""
+
+    code = "not-regular"
+    default_advice = "Replace it with the file itself."
+
+
 class DamagedBundle(DamagedContent):
     """A part of the bundle is damaged."""
 

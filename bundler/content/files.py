@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bundler.errors import DamagedContent, DiskError, FileTooLarge, NoSpace, NotFound, NotWritable
+from bundler.errors import DamagedContent, DiskError, FileTooLarge, NoSpace, NotFound, NotRegular, NotWritable
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -37,6 +38,28 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise _KINDS.get(error.errno or 0, DiskError)(f"{path}: {reason}") from error
+
+
+def open_regular(path: Path) -> int:
+    """Open a regular file for reading; return its descriptor. A link, pipe or device is not followed or opened.
+
+    Raises:
+        NotFound: there is nothing.
+        NotRegular: there is something else than a regular file.
+        DiskError: the disk refused.
+    """
+    # O_NONBLOCK: opening a pipe must not wait for a writer. Not every system has these flags.
+    flags = (
+        os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    )
+    with disk_errors(path):
+        if path.is_symlink():
+            raise NotRegular(f"{path} is a link, not a file")
+        descriptor = os.open(path, flags)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise NotRegular(f"{path} is not a regular file")
+        return descriptor
 
 
 def partial(path: Path) -> Path:

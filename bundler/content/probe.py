@@ -1,0 +1,65 @@
+"""Finds out what is inside a compressed layer while its bytes pass by on their way elsewhere."""
+
+from __future__ import annotations
+
+import threading
+
+from bundler.content.channel import PushedStream
+from bundler.content.compression import DecompressedStream
+from bundler.content.hashing import ReadableBuffer, Sha256
+from bundler.content.streams import BUFFER_BYTES
+from bundler.errors import AirbundleError, DamagedContent
+from bundler.model.digest import Digest
+from bundler.model.limits import DEFAULT_LIMITS, Limits
+
+
+class LayerProbe:
+    """Decompresses and hashes in a thread of its own what it is fed, keeping nothing."""
+
+    def __init__(self, compression: str, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Begin to look into a layer that is compressed as ``gzip``, ``zstd`` or ``none``."""
+        self._pushed = PushedStream()
+        self._limits = limits
+        self._compression = compression
+        self._fed = 0
+        self._size = 0
+        self._hash = Sha256()
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="layer-probe", daemon=True)
+        self._thread.start()
+
+    def feed(self, data: ReadableBuffer) -> None:
+        """Take the next bytes of the compressed layer; they are copied, the buffer may be used again."""
+        self._fed += len(data)
+        self._pushed.push(bytes(data))
+
+    def finish(self) -> tuple[Digest, int]:
+        """End the layer; return its DiffID and its uncompressed size in bytes.
+
+        Raises:
+            DamagedContent: the compressed form is broken, or unpacks to more than the limits allow.
+        """
+        self._pushed.end()
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._hash.digest, self._size
+
+    def abandon(self) -> None:
+        """Stop without a result."""
+        self._pushed.close()
+        self._thread.join()
+
+    def _run(self) -> None:
+        buffer = memoryview(bytearray(BUFFER_BYTES))
+        try:
+            stream = DecompressedStream(self._pushed, self._compression, self._limits)
+            while count := stream.readinto(buffer):
+                self._hash.update(buffer[:count])
+                self._size += count
+                if self._size > self._limits.layer_ratio * (self._fed + BUFFER_BYTES):
+                    raise DamagedContent("a layer unpacks to far more than its compressed size allows")
+        except (AirbundleError, OSError, ValueError) as error:
+            self._error = error
+        finally:
+            self._pushed.close()
