@@ -20,6 +20,12 @@ _PORTABLE = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
 _LONGEST_NAME = 60
 # Windows opens a device for these, whatever follows the first dot.
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.ASCII)
+_SYSTEM_FILES = frozenset(
+    {
+        "lost+found", "system volume information", "$recycle.bin", "recycler", "thumbs.db", "desktop.ini",
+        ".ds_store", ".fseventsd", ".spotlight-v100", ".trashes", ".trash-0", ".trash-1000",
+    }
+)  # fmt: skip
 _PART = re.compile(r"([a-z0-9][a-z0-9._-]*)\.oci\.tar(?:\.([0-9]{3,9}))?", re.ASCII)
 
 
@@ -52,6 +58,11 @@ def part_file(archive: str, number: int, count: int) -> str:
 def is_part_name(file: str) -> bool:
     """Tell whether a file is named like a part of some archive, whatever the case of its letters."""
     return _PART.fullmatch(file.lower()) is not None
+
+
+def is_system_file(file: str) -> bool:
+    """Tell whether systems leave a file or directory of this name on media by themselves."""
+    return file.startswith("._") or file.lower() in _SYSTEM_FILES
 
 
 def check_part_name(file: str, archive: str) -> None:

@@ -41,7 +41,7 @@ def disk_errors(path: Path) -> Iterator[None]:
 
 
 def open_regular(path: Path) -> int:
-    """Open a regular file for reading; return its descriptor. A link, pipe or device is not followed or opened.
+    """Open a regular file for reading; return its descriptor. A link, pipe or device is not opened.
 
     Raises:
         NotFound: there is nothing.

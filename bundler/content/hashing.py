@@ -7,19 +7,12 @@ All of them release the interpreter lock while they work on more than a few byte
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
 
 import xxhash
 
 from bundler.model.digest import Digest
 
 ReadableBuffer = bytes | bytearray | memoryview
-
-
-class _Hash(Protocol):
-    def update(self, data: ReadableBuffer, /) -> None: ...
-
-    def hexdigest(self) -> str: ...
 
 
 class Sha256:
@@ -48,6 +41,45 @@ def block_sum(data: ReadableBuffer) -> str:
     return xxhash.xxh3_64_hexdigest(data)
 
 
-def new_part_sum() -> _Hash:
-    """Begin an xxh3-128 of a part; its ``hexdigest`` has 32 digits."""
-    return xxhash.xxh3_128()
+class PartSums:
+    """The sums of one part, made in one pass: sha256, xxh3-128, and the xxh3-64 of each block."""
+
+    def __init__(self, block_bytes: int) -> None:
+        """Begin; a block has ``block_bytes``, only the last one may have fewer."""
+        self._block_bytes = block_bytes
+        self._sha256 = hashlib.sha256()
+        self._xxh3_128 = xxhash.xxh3_128()
+        self._block = xxhash.xxh3_64()
+        self._blocks: list[str] = []
+        self.size = 0
+
+    def update(self, data: memoryview) -> None:
+        """Add bytes, of any number."""
+        self._sha256.update(data)
+        self._xxh3_128.update(data)
+        while len(data):
+            room = self._block_bytes - self.size % self._block_bytes
+            piece = data[:room]
+            self._block.update(piece)
+            self.size += len(piece)
+            if len(piece) == room:
+                self._blocks.append(self._block.hexdigest())
+                self._block = xxhash.xxh3_64()
+            data = data[room:]
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 so far, 64 hexadecimal digits."""
+        return self._sha256.hexdigest()
+
+    @property
+    def xxh3_128(self) -> str:
+        """The xxh3-128 so far, 32 hexadecimal digits."""
+        return self._xxh3_128.hexdigest()
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The xxh3-64 of each block so far, the last one as it stands."""
+        return (
+            (*self._blocks, self._block.hexdigest()) if self.size % self._block_bytes else tuple(self._blocks)
+        )

@@ -8,7 +8,7 @@ from bundler.content.channel import PushedStream
 from bundler.content.compression import DecompressedStream
 from bundler.content.hashing import ReadableBuffer, Sha256
 from bundler.content.streams import BUFFER_BYTES
-from bundler.errors import AirbundleError, DamagedContent
+from bundler.errors import DamagedContent
 from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 
@@ -59,7 +59,7 @@ class LayerProbe:
                 self._size += count
                 if self._size > self._limits.layer_ratio * (self._fed + BUFFER_BYTES):
                     raise DamagedContent("a layer unpacks to far more than its compressed size allows")
-        except (AirbundleError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  # raised by finish, in the thread that asked
             self._error = error
         finally:
             self._pushed.close()

@@ -16,7 +16,7 @@ _ALIASES = {
 }
 
 
-class Platform(msgspec.Struct, frozen=True, order=True, rename={"os_version": "os.version"}):
+class Platform(msgspec.Struct, frozen=True, order=True, omit_defaults=True, rename={"os_version": "os.version"}):
     """Operating system and processor that an image runs on. Law: ``parse(str(p)) == p`` without version."""
 
     architecture: str = ""

@@ -1,0 +1,221 @@
+"""A registry as a destination of images."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from bundler.content.images import BlobReader, OutgoingImage, PutResult
+from bundler.destinations.registry_plan import PushPlan, plan_push
+from bundler.destinations.workers import run_all
+from bundler.errors import InvalidReference, NotFound, PolicyRefused, Refused, UsageError
+from bundler.model import media_types
+from bundler.model.descriptor import Descriptor
+from bundler.model.digest import Digest
+from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.reference import Reference
+from bundler.progress import Task
+from bundler.transports.registry.address import RegistryAddress
+from bundler.transports.registry.blobs import has_blob
+from bundler.transports.registry.client import RegistryClient, Repository
+from bundler.transports.registry.credentials import CredentialFinder, docker_credentials
+from bundler.transports.registry.manifests import find_manifest, put_manifest
+from bundler.transports.registry.upload_blob import DEFAULT_PIECE_BYTES, Uploader
+from bundler.transports.registry.uploads import UploadState, mount_blob, start_upload
+
+OnExistingTag = Literal["overwrite", "skip", "error"]
+
+DEFAULT_JOBS = 4
+_MOST_JOBS = 32
+
+
+class RegistryDestination:
+    """Puts images into one registry, an ``ImageDestination``.
+
+    An image ``reg.test/shop/web:1`` goes to ``DEST[/PREFIX]/shop/web:1``: the registry that it came from is
+    dropped, its repository is kept whole (``busybox:1`` is ``library/busybox:1``, as everywhere in OCI), and so
+    is its tag. A reference with a digest and no tag is put under its digest only.
+    """
+
+    def __init__(
+        self,
+        destination: str,
+        *,
+        jobs: int = DEFAULT_JOBS,
+        plain_http: bool = False,
+        on_existing_tag: OnExistingTag = "overwrite",
+        piece_bytes: int = DEFAULT_PIECE_BYTES,
+        credentials: CredentialFinder = docker_credentials,
+        limits: Limits = DEFAULT_LIMITS,
+        ca_file: Path | None = None,
+    ) -> None:
+        """Prepare; the registry is not asked yet.
+
+        Args:
+            destination: ``host[:port][/prefix]``.
+            jobs: How many blobs are sent at once, 1 to 32.
+            plain_http: Speak HTTP instead of HTTPS.
+            on_existing_tag: What to do where the tag stands for another image.
+            piece_bytes: Size of one request at most, at least 64 KiB.
+            credentials: Finds credentials by the registry's name, when it wants any.
+            limits: Bounds what is read.
+            ca_file: Certificates in PEM form that are trusted besides the system's.
+
+        Raises:
+            InvalidReference: the destination is no registry and prefix.
+            UsageError: a number is out of its bounds.
+        """
+        if not 1 <= jobs <= _MOST_JOBS:
+            raise UsageError(f"{jobs} jobs are out of bounds: 1 to {_MOST_JOBS} are possible")
+        host, _, self._prefix = destination.partition("/")
+        address = RegistryAddress.parse(host, plain_http=plain_http)
+        if "/" in destination and Reference.parse(f"{destination}/x").repository != f"{self._prefix}/x":
+            raise InvalidReference(f"{destination!r:.200} does not name a registry and a prefix")
+        self._client = RegistryClient(
+            address, credentials=credentials, limits=limits, connections=jobs, ca_file=ca_file
+        )
+        self._jobs = jobs
+        self._on_existing_tag = on_existing_tag
+        self._uploader = Uploader(piece_bytes)
+        # In which repository a blob is known to be; only the registry's own word is entered.
+        self._homes: dict[Digest, str] = {}
+
+    def target(self, reference: Reference) -> Reference:
+        """Return the name that an image gets here.
+
+        Raises:
+            InvalidReference: with the prefix it becomes too long.
+        """
+        path = f"{self._prefix}/{reference.repository}" if self._prefix else reference.repository
+        name = f"{self._client.address.name}/{path}"
+        return Reference.parse(f"{name}:{reference.tag}" if reference.tag else f"{name}@{reference.digest}")
+
+    def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
+        """Push an image: blobs, then manifests, then indexes, and the tag last.
+
+        Bytes are counted of configs and layers, not of manifests. A layer that its owner does not let
+        registries keep, and that the reader does not have, is left out.
+
+        Raises:
+            DamagedContent: a blob turned out damaged; the name stands for what it stood for.
+            PolicyRefused: the tag stands for another image, and ``on_existing_tag`` is ``error``.
+            Refused: the registry does not want it, or an index is sparse; Unauthorised among them.
+            Unreachable, ProtocolError: the registry.
+        """
+        plan = _without_absent_foreign(plan_push(image.tree), reader)
+        target = self.target(image.reference)
+        repository = Repository(self._client, target.repository, push=True)
+        name = target.tag or str(plan.root)
+        existing = find_manifest(repository, name)
+        if existing is not None and (existing == plan.root or self._keeps(target, existing)):
+            return self._skip(image, target, plan, existing, task)
+        sent = self._put_blobs(repository, plan, reader, task)
+        for digest, node in plan.documents[:-1]:
+            put_manifest(repository, digest, node.raw, node.media_type)
+        root, node = plan.documents[-1]
+        put_manifest(repository, name, node.raw, node.media_type)
+        return PutResult(
+            reference=str(image.reference),
+            target=_shown(target, root),
+            digest=root,
+            status="pushed",
+            bytes_sent=sent,
+            bytes_skipped=plan.size - sent,
+            replaced=existing,
+            notes=plan.notes,
+        )
+
+    def finish(self) -> None:
+        """Close the connections; every image put has its name already."""
+        self._client.close()
+
+    def abort(self) -> None:
+        """Close the connections; a name that was not given yet is not given."""
+        self._client.close()
+
+    def _keeps(self, target: Reference, existing: Digest) -> bool:
+        if self._on_existing_tag == "error":
+            raise PolicyRefused(
+                f"{target} stands for another image, {existing}",
+                advice="Choose another prefix or tag, or allow to overwrite.",
+            )
+        return self._on_existing_tag == "skip"
+
+    def _skip(
+        self, image: OutgoingImage, target: Reference, plan: PushPlan, existing: Digest, task: Task
+    ) -> PutResult:
+        same, notes = existing == plan.root, plan.notes
+        if same:
+            self._homes.update((blob.digest, target.repository) for blob in plan.blobs)
+        else:
+            notes = (*notes, f"{target} stands for another image, {existing}, and was left alone")
+        task.advance(plan.size)
+        return PutResult(
+            reference=str(image.reference),
+            target=_shown(target, existing),
+            digest=existing,
+            status="skipped",
+            bytes_skipped=plan.size if same else 0,
+            notes=notes,
+        )
+
+    def _put_blobs(self, repository: Repository, plan: PushPlan, reader: BlobReader, task: Task) -> int:
+        """Return the number of bytes that were sent."""
+        cancelled = threading.Event()
+        actions = [partial(self._put_blob, repository, blob, reader, task, cancelled) for blob in plan.blobs]
+        return sum(run_all(actions, self._jobs, cancelled))
+
+    def _put_blob(
+        self,
+        repository: Repository,
+        blob: Descriptor,
+        reader: BlobReader,
+        task: Task,
+        cancelled: threading.Event,
+    ) -> int:
+        upload = None
+        if self._homes.get(blob.digest) != repository.name and not has_blob(repository, blob):
+            upload = self._begin_upload(repository, blob)
+        if upload is None:
+            task.advance(blob.size)
+        else:
+            task.describe(f"sending {blob.digest.short} to {repository}")
+            self._uploader.upload(repository, blob, reader, task, state=upload, cancelled=cancelled)
+        self._homes[blob.digest] = repository.name
+        return 0 if upload is None else blob.size
+
+    def _begin_upload(self, repository: Repository, blob: Descriptor) -> UploadState | None:
+        """Begin an upload, unless the registry takes the blob over from a repository that has it."""
+        sibling = self._homes.get(blob.digest)
+        if sibling is not None:
+            # A registry may forbid or lack this; then the blob is sent as any other.
+            with contextlib.suppress(Refused, NotFound):
+                return mount_blob(repository, blob.digest, sibling)
+        return start_upload(repository)
+
+
+def _without_absent_foreign(plan: PushPlan, reader: BlobReader) -> PushPlan:
+    absent = {blob for blob in plan.blobs if _is_absent_foreign(blob, reader)}
+    if not absent:
+        return plan
+    notes = (f"the layer {blob.digest} is not here and was not sent: its owner forbids it" for blob in absent)
+    blobs = tuple(blob for blob in plan.blobs if blob not in absent)
+    return replace(plan, blobs=blobs, notes=(*plan.notes, *sorted(notes)))
+
+
+def _is_absent_foreign(blob: Descriptor, reader: BlobReader) -> bool:
+    if not media_types.is_foreign_layer(blob.media_type):
+        return False
+    try:
+        reader.open_blob(blob).close()
+    except NotFound:
+        return True
+    return False
+
+
+def _shown(target: Reference, digest: Digest) -> str:
+    return str(target) if target.tag else f"{target.name}@{digest}"

@@ -1,0 +1,78 @@
+"""Writes one archive of a bundle: a tar whose blobs may have a size that is known only when they end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bundler.bundle.manifest import Archive
+from bundler.content.tar import BLOCK_BYTES, END_OF_ARCHIVE, file_header, padding
+from bundler.model.digest import Digest
+from bundler.packing.cut_file import CutFile
+from bundler.packing.part_sealer import PartSealer
+
+
+def blob_path(digest: Digest) -> str:
+    """Return where a blob lies in an OCI image layout (image-layout.md, "Blobs")."""
+    return f"blobs/sha256/{digest.hex}"
+
+
+class ArchiveWriter:
+    """An archive that is being written, front to back, by one thread."""
+
+    def __init__(self, directory: Path, name: str, part_bytes: int, block_bytes: int) -> None:
+        """Begin an archive; its first file appears with its first byte."""
+        self.name = name
+        self._cut = CutFile(directory, name, part_bytes)
+        self._sealer = PartSealer(directory, name, part_bytes, block_bytes, self._cut)
+        self._header_at = 0
+        self._size_known = False
+
+    def begin_blob(self, digest: Digest | None = None, size: int = 0) -> int:
+        """Begin a blob; return the offset of its first byte in the archive.
+
+        Args:
+            digest: Its digest; ``None`` if that and the size are known only at its end.
+            size: Its exact size in bytes, where the digest is given.
+        """
+        self._header_at = self._cut.position
+        self._size_known = digest is not None
+        self._cut.write(file_header(blob_path(digest), size) if digest else bytes(BLOCK_BYTES))
+        return self._cut.position
+
+    def append(self, data: bytes | memoryview) -> None:
+        """Write the next bytes of the blob."""
+        self._cut.write(data)
+        if self._size_known:
+            self._sealer.settle(self._cut.position)
+
+    def end_blob(self, digest: Digest) -> int:
+        """End the blob; write its header if that is still owed. Return its size in bytes."""
+        size = self._cut.position - self._header_at - BLOCK_BYTES
+        if not self._size_known:
+            self._cut.patch(self._header_at, file_header(blob_path(digest), size))
+        self._cut.write(bytes(padding(size)))
+        self._sealer.settle(self._cut.position)
+        return size
+
+    def add_file(self, name: str, data: bytes) -> None:
+        """Write a small file that is no blob."""
+        self._cut.write(file_header(name, len(data)))
+        self._cut.write(data + bytes(padding(len(data))))
+        self._sealer.settle(self._cut.position)
+
+    def finish(self, *, with_end_marker: bool) -> Archive:
+        """Complete the archive; its parts are whole, durable and under their final names afterwards.
+
+        Args:
+            with_end_marker: False for the archive that others are appended to: readers stop at it.
+        """
+        if with_end_marker:
+            self._cut.write(END_OF_ARCHIVE)
+        self._cut.close()
+        self._sealer.settle(self._cut.position)
+        return Archive(name=self.name, size=self._cut.position, parts=self._sealer.finish())
+
+    def abandon(self) -> None:
+        """Stop writing; what was written stays under partial names. Safe after any error."""
+        self._cut.close()
+        self._sealer.abandon()

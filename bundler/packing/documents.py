@@ -1,0 +1,109 @@
+"""The documents that a pack makes itself: manifests of engine images, and the two tables of an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bundler.content.hashing import sha256
+from bundler.model.descriptor import Descriptor
+from bundler.model.digest import Digest
+from bundler.model.image import ImageTree, PlatformImage
+from bundler.model.image_config import ImageConfig
+from bundler.model.json_documents import canonical_json
+from bundler.model.media_types import (
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_LAYER,
+    OCI_LAYER_GZIP,
+    OCI_LAYER_ZSTD,
+    OCI_MANIFEST,
+)
+from bundler.model.platforms import Platform
+from bundler.model.reference import Reference
+from bundler.packing.archive_writer import blob_path
+
+OCI_LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
+# A layer that another image of the bundle brought may have Docker's type; in an OCI manifest it gets OCI's.
+_OCI_LAYERS = {"none": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
+_PREFERRED = Platform.of("linux", "amd64")
+
+
+def make_image_tree(config: ImageConfig, layers: Iterable[Descriptor]) -> ImageTree:
+    """Make the OCI manifest of an image that has none (image-spec manifest.md); its config stays as it is.
+
+    Args:
+        config: The image's own config, to the byte.
+        layers: Descriptors of its layers as the bundle holds them, bottom first.
+    """
+    config_descriptor = Descriptor(media_type=OCI_CONFIG, digest=sha256(config.raw), size=len(config.raw))
+    manifest = canonical_json(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_MANIFEST,
+            "config": config_descriptor,
+            "layers": [
+                Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size) for layer in layers
+            ],
+        }
+    )
+    root = Descriptor(media_type=OCI_MANIFEST, digest=sha256(manifest), size=len(manifest))
+    return ImageTree(root, {root.digest: manifest, config_descriptor.digest: config.raw})
+
+
+def index_json(named: Iterable[tuple[Reference, Descriptor]]) -> bytes:
+    """Make the ``index.json`` of an archive: one descriptor per name (image-spec image-layout.md).
+
+    Both annotations hold the full name: skopeo compares the one to the letter, containerd and docker read the
+    other.
+    """
+    return canonical_json(
+        {
+            "schemaVersion": 2,
+            "mediaType": OCI_INDEX,
+            "manifests": [
+                Descriptor(
+                    media_type=root.media_type,
+                    digest=root.digest,
+                    size=root.size,
+                    annotations={
+                        "io.containerd.image.name": str(reference),
+                        "org.opencontainers.image.ref.name": str(reference),
+                    },
+                )
+                for reference, root in named
+            ],
+        }
+    )
+
+
+def docker_table(trees: Iterable[tuple[Reference, ImageTree]]) -> bytes:
+    """Make the ``manifest.json`` of an archive, which engines with a graph-driver store load by.
+
+    They load every row, whatever its platform, and the last row keeps the tag: so there is one row an image.
+    """
+    rows: dict[Digest, dict[str, object]] = {}
+    names: dict[Digest, list[str]] = {}
+    for reference, tree in trees:
+        image = _loadable(tree)
+        if image is None:
+            continue
+        rows[image.image_id] = {
+            "Config": blob_path(image.image_id),
+            "Layers": [blob_path(layer.digest) for layer in image.manifest.layers],
+        }
+        tags = names.setdefault(image.image_id, [])
+        if reference.tagged and reference.tagged not in tags:
+            tags.append(reference.tagged)
+    return canonical_json([{**row, "RepoTags": sorted(names[image_id])} for image_id, row in rows.items()])
+
+
+def runnable(tree: ImageTree) -> list[PlatformImage]:
+    """Return the images below a root that something can run, by platform: no attestations, no artifacts."""
+    known = [image for image in tree.platform_images() if image.config is not None and image.platform.is_known]
+    return sorted(known, key=lambda image: (str(image.platform), image.image_id))
+
+
+def _loadable(tree: ImageTree) -> PlatformImage | None:
+    known = runnable(tree)
+    fitting = [image for image in known if image.platform.runs_on(_PREFERRED)]
+    return next(iter(fitting or known), None)

@@ -1,0 +1,133 @@
+"""Packs a bundle: images in the order of the plan, each content once, and at the end the tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bundler.bundle.manifest import Application, Archive, BundleManifest, Image, write_bundle_manifest
+from bundler.bundle.names import SHARED
+from bundler.content.images import RegistryForm
+from bundler.model.descriptor import Descriptor
+from bundler.model.image import ImageTree
+from bundler.packing import documents
+from bundler.packing.archive_writer import ArchiveWriter
+from bundler.packing.blob_table import BlobTable
+from bundler.packing.estimate import estimate
+from bundler.packing.image_packer import ImagePacker
+from bundler.packing.options import PackOptions
+from bundler.packing.output import OutputDirectory
+from bundler.packing.pipeline import Pipeline
+from bundler.packing.plan import PackPlan, PlannedImage, carried
+from bundler.packing.readme import make_readme
+from bundler.progress import SILENT, Progress, Task
+
+
+def write_bundle(
+    plan: PackPlan, output: Path, options: PackOptions, progress: Progress = SILENT
+) -> BundleManifest:
+    """Write the bundle of a plan into a directory that is new, empty, or holds an unfinished pack.
+
+    Every byte is written once, into files named ``*.partial`` that get their final names when they are whole;
+    bundle.json comes last. Equal plans, contents and options give equal bytes.
+
+    Args:
+        plan: What to pack, and from which sources.
+        output: The directory; created where it is missing.
+        options: Part size, compression and the rest.
+        progress: Is told what goes on; counts the bytes read.
+
+    Returns:
+        The bundle's table of contents, as it was written.
+
+    Raises:
+        OutputExists: the directory holds something else.
+        DamagedContent: a source gave other bytes than its digests say.
+        AirbundleError: a source or the disk failed. Nothing lies under a final name then.
+    """
+    directory = OutputDirectory(output)
+    size = estimate(plan)
+    directory.prepare()
+    directory.check_space(size.known_bytes)
+    with progress.task("pack", size.input_bytes) as task:
+        pack = _Pack(plan, directory, options, task)
+        try:
+            manifest = pack.run()
+        except BaseException:
+            pack.abandon()
+            raise
+    return manifest
+
+
+class _Pack:
+    """One run: the archives that are open, and what has been stored so far."""
+
+    def __init__(self, plan: PackPlan, directory: OutputDirectory, options: PackOptions, task: Task) -> None:
+        self._plan = plan
+        self._directory = directory
+        self._options = options
+        self._open: dict[str, ArchiveWriter] = {}
+        self._finished: list[Archive] = []
+        self._blobs = BlobTable()
+        self._pipeline = Pipeline(task, options.workers, options.limits)
+        self._packer = ImagePacker(plan, self._pipeline, self._blobs, self._archive, options, task)
+
+    def run(self) -> BundleManifest:
+        applications = []
+        for name, images in self._plan.applications.items():
+            trees = [self._packer.pack(image) for image in images]
+            self._finish_application(name, images, trees)
+            applications.append(Application(name=name, images=tuple(map(self._describe, images, trees))))
+        if SHARED in self._open:
+            # First in the bundle, last to be finished: every application may have added to it.
+            self._finished.insert(0, self._open.pop(SHARED).finish(with_end_marker=False))
+        self._pipeline.finish()
+        manifest = write_bundle_manifest(
+            name=self._options.name or "-".join(self._plan.applications),
+            version=self._options.version,
+            part_bytes=self._options.part_bytes,
+            block_bytes=self._options.block_bytes,
+            applications=tuple(applications),
+            archives=tuple(self._finished),
+            blobs=self._blobs.rows(),
+        )
+        self._directory.write_tables(manifest, make_readme(manifest))
+        return manifest
+
+    def abandon(self) -> None:
+        self._pipeline.abort()
+        for archive in self._open.values():
+            archive.abandon()
+        self._directory.withdraw([part.file for archive in self._finished for part in archive.parts])
+
+    def _archive(self, key: str) -> ArchiveWriter:
+        return self._open_archive(self._plan.placement[key])
+
+    def _open_archive(self, name: str) -> ArchiveWriter:
+        if name not in self._open:
+            archive = ArchiveWriter(
+                self._directory.path, name, self._options.part_bytes, self._options.block_bytes
+            )
+            self._open[name] = archive
+            if name != SHARED:
+                archive.add_file("oci-layout", documents.OCI_LAYOUT)
+        return self._open[name]
+
+    def _finish_application(self, name: str, images: list[PlannedImage], trees: list[ImageTree]) -> None:
+        """Write the two tables of an application's archive, and close it."""
+        named = [(image.reference, tree) for image, tree in zip(images, trees, strict=True)]
+        archive = self._open_archive(name)
+        archive.add_file("manifest.json", documents.docker_table(named))
+        archive.add_file("index.json", documents.index_json((reference, tree.root) for reference, tree in named))
+        self._finished.append(self._open.pop(name).finish(with_end_marker=True))
+
+    def _describe(self, image: PlannedImage, tree: ImageTree) -> Image:
+        known = documents.runnable(tree)
+        return Image(
+            reference=str(image.reference),
+            source=image.source.kind,
+            descriptor=Descriptor(media_type=tree.root.media_type, digest=tree.root.digest, size=tree.root.size),
+            platforms=tuple(str(one.platform) for one in known),
+            image_ids=tuple(one.image_id for one in known),
+            blobs=tuple(blob.digest for blob in carried(tree)),
+            digest_preserved=isinstance(image.found, RegistryForm),
+        )

@@ -1,0 +1,43 @@
+"""What the second thread of the pipeline does with a blob: compress it, look inside it, or let it pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bundler.content.compression import Compressor, start_compressor
+from bundler.content.probe import LayerProbe
+from bundler.model.limits import Limits
+from bundler.model.media_types import layer_compression
+from bundler.packing.jobs import Job
+
+
+@dataclass(frozen=True)
+class Transform:
+    """The treatment of one job; with neither of the two the blob passes as it is."""
+
+    compressor: Compressor | None = None
+    probe: LayerProbe | None = None
+
+    @classmethod
+    def start(cls, job: Job, workers: int | None, limits: Limits) -> Transform:
+        """Begin what the job asks for."""
+        if job.encoder is not None:
+            return cls(compressor=start_compressor(job.encoder, workers))
+        if job.look_inside:
+            return cls(probe=LayerProbe(layer_compression(job.media_type), limits))
+        return cls()
+
+    def finish(self, job: Job) -> bytes:
+        """End it; return the bytes that the compressor still held, and tell the job what was inside.
+
+        Raises:
+            DamagedContent: a layer that was taken as it is does not hold what its image says.
+        """
+        if self.probe is not None:
+            job.found_inside(*self.probe.finish())
+        return self.compressor.flush() if self.compressor is not None else b""
+
+    def abandon(self) -> None:
+        """Release the probe's thread; does nothing after ``finish``."""
+        if self.probe is not None:
+            self.probe.abandon()

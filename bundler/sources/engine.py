@@ -1,0 +1,178 @@
+"""A Docker engine as an image source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from bundler.content.hashing import Sha256
+from bundler.content.images import Content, EngineForm, FoundImage, RegistryForm
+from bundler.content.streams import BUFFER_BYTES, ByteStream, read_all, read_exactly
+from bundler.content.tar import TarEntry, TarReader
+from bundler.errors import DamagedContent, MalformedDocument, NotFound
+from bundler.model.descriptor import Descriptor
+from bundler.model.digest import Digest
+from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.reference import Reference
+from bundler.progress import SILENT, Progress, Task
+from bundler.transports.engine import EngineClient
+from bundler.transports.engine.save_names import SaveNames
+from bundler.transports.saved_index import INDEX, blob_digest, named_roots, saved_tree
+
+#: Documents of one image that are kept in memory while its layers go by.
+_MOST_COLLECTED_BYTES = 256 << 20
+
+_Identify = Callable[[TarEntry, TarReader], "Digest | None"]
+
+
+class EngineSource:
+    """An ``ImageSource`` over an engine: a classic store gives engine form, a containerd store registry form.
+
+    The engine is asked to save an image once for all its contents, from a containerd store twice: its
+    manifests come last in what it saves, and nothing else would give them.
+    """
+
+    kind = "docker"
+
+    def __init__(self, client: EngineClient, progress: Progress = SILENT, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Read from the engine that the client is connected to; the source closes it.
+
+        ``progress`` is told when ``resolve`` has to read a whole image to find its manifests.
+        """
+        self._client = client
+        self._progress = progress
+        self._limits = limits
+
+    def resolve(self, name: str) -> tuple[FoundImage, ...]:
+        """Find one image by its reference, see :meth:`ImageSource.resolve`.
+
+        Raises:
+            InvalidReference: the name is no reference; an engine is never taken whole.
+            NotFound: the engine has no such image.
+            DamagedContent, MalformedDocument: a containerd store gives documents that are not what they should be.
+            Unreachable, Refused: the engine.
+        """
+        reference = Reference.parse(name)
+        image = self._client.inspect(str(reference))
+        if image is None:
+            raise NotFound(
+                f"the engine has no image {reference.familiar}", advice="`docker image ls` shows what it has."
+            )
+        if self._client.info.store == "containerd":
+            return (self._registry_form(reference),)
+        return (EngineForm(reference, image.id, image.diff_ids, image.platform, image.size),)
+
+    def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
+        """Yield contents in the order in which the engine saves them, see :meth:`ImageSource.contents`."""
+        if isinstance(image, RegistryForm):
+            held = {descriptor.digest for descriptor in image.tree.blobs()}
+            left = held & set(wanted)
+            yield from self._saved(str(image.reference), _by_blob_name, left, task)
+        else:
+            left = {image.config_digest, *image.diff_ids} & set(wanted)
+            yield from self._engine_contents(image, left, task)
+        if left:
+            raise DamagedContent(
+                f"the engine did not save {len(left)} of the contents of {image.reference}",
+                advice="If the image was changed or removed meanwhile, run the command again.",
+            )
+
+    def close(self) -> None:
+        """Close the connection to the engine."""
+        self._client.close()
+
+    def _engine_contents(self, image: EngineForm, left: set[Digest], task: Task) -> Iterator[Content]:
+        names = SaveNames(image.config_digest, image.diff_ids, self._limits)
+        learned = False
+
+        def identify(entry: TarEntry, reader: TarReader) -> Digest | None:
+            nonlocal learned
+            digest = names.identify(entry, reader)
+            if digest is None and entry.name.endswith(".tar") and entry.size:
+                # A layout that nobody knows: find out by hashing, and save once more to hand it over.
+                found = _hash(reader)
+                if found in left:
+                    names.learn(entry.name, found)
+                    learned = True
+            return digest
+
+        # By ID: the name may be moved to another image meanwhile.
+        yield from self._saved(image.config_digest, identify, left, task)
+        if left and learned:
+            yield from self._saved(image.config_digest, names.identify, left, task)
+
+    def _saved(self, name: str, identify: _Identify, left: set[Digest], task: Task) -> Iterator[Content]:
+        """Yield what of ``left`` is met in a saved image, and take it from ``left``."""
+        if not left:
+            return
+        for entry, reader in self._walk(name, task):
+            digest = identify(entry, reader)
+            if digest is not None and digest in left:
+                left.discard(digest)
+                task.describe(f"reading {digest.short} from the engine")
+                yield Content(digest, entry.size, reader)
+                if not left:
+                    return
+
+    def _walk(self, name: str, task: Task) -> Iterator[tuple[TarEntry, TarReader]]:
+        task.describe("the engine is preparing the image")
+        stream: ByteStream = self._client.save(name)
+        try:
+            reader = TarReader(stream, limits=self._limits)
+            entry = reader.next()
+            task.describe("reading from the engine")
+            while entry is not None:
+                if entry.is_file:
+                    yield entry, reader
+                entry = reader.next()
+        finally:
+            stream.close()
+
+    def _registry_form(self, reference: Reference) -> RegistryForm:
+        documents: dict[Digest, bytes] = {}
+        present: set[Digest] = set()
+        index, collected = None, 0
+        with self._progress.task(f"manifests of {reference.familiar}") as task:
+            for entry, reader in self._walk(str(reference), task):
+                if entry.name == INDEX:
+                    index = read_all(reader, self._limits.document_bytes, INDEX)
+                elif (digest := blob_digest(entry.name)) is not None:
+                    present.add(digest)
+                    documents[digest] = _read_json(entry, reader, self._limits)
+                    collected += len(documents[digest])
+                    if collected > _MOST_COLLECTED_BYTES:
+                        raise MalformedDocument(f"the documents of {reference} are more than is allowed")
+        if index is None:
+            raise MalformedDocument(f"the engine saved {reference} without {INDEX}")
+        root = _choose(reference, named_roots(index, self._limits))
+        tree = saved_tree(root, lambda wanted: documents.get(wanted.digest), present.__contains__, self._limits)
+        return RegistryForm(reference, tree)
+
+
+def _choose(reference: Reference, roots: Sequence[tuple[Reference | None, Descriptor]]) -> Descriptor:
+    if reference.digest is not None:
+        # The engine writes no name for an image that was asked for by digest.
+        fitting = [root for _, root in roots if root.digest == reference.digest]
+    else:
+        fitting = [root for name, root in roots if name == reference]
+    if not fitting:
+        raise MalformedDocument(f"{reference} is not in the {INDEX} that the engine saved for it")
+    return fitting[0]
+
+
+def _by_blob_name(entry: TarEntry, reader: TarReader) -> Digest | None:
+    return blob_digest(entry.name)
+
+
+def _read_json(entry: TarEntry, reader: TarReader, limits: Limits) -> bytes:
+    """Read a blob that may be a document; ``b""`` for what cannot be one."""
+    first = memoryview(bytearray(1))
+    if entry.size > limits.document_bytes or not read_exactly(reader, first) or first != b"{":
+        return b""
+    return b"{" + read_all(reader, limits.document_bytes, entry.name)
+
+
+def _hash(reader: TarReader) -> Digest:
+    hashed, buffer = Sha256(), memoryview(bytearray(BUFFER_BYTES))
+    while count := reader.readinto(buffer):
+        hashed.update(buffer[:count])
+    return hashed.digest

@@ -1,0 +1,102 @@
+"""What an answer of a registry means: its status decides, its words explain (distribution-spec, "Errors")."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+from bundler.errors import (
+    AirbundleError,
+    MalformedDocument,
+    NotFound,
+    ProtocolError,
+    Refused,
+    Unauthorised,
+    Unreachable,
+)
+from bundler.model.json_documents import convert, parse_json
+from bundler.model.limits import Limits
+from bundler.transports.registry.wire import Answer
+from bundler.transports.registry.words import clean
+
+_HTTPS_EXPECTED = ("http request to an https server", "plain http request was sent to https port")
+_MOST_ERRORS = 3
+
+
+class _Error(msgspec.Struct):
+    code: str = ""
+    message: str = ""
+    detail: object = None
+
+
+class _Errors(msgspec.Struct):
+    errors: tuple[_Error, ...] = ()
+
+
+def require(answer: Answer, expected: Collection[int], limits: Limits, what: str) -> None:
+    """Go on if the status is an expected one; else close the answer and raise what it means.
+
+    Raises:
+        Unauthorised, NotFound, Refused, Unreachable, ProtocolError: see :func:`failure`.
+    """
+    if answer.status not in expected:
+        raise failure(answer, limits, what)
+
+
+def failure(answer: Answer, limits: Limits, what: str) -> AirbundleError:
+    """Turn an answer into the error that it is, and close it.
+
+    Args:
+        answer: One that was not hoped for.
+        limits: Bounds how much of its body is read.
+        what: What was being done, as the beginning of the message.
+    """
+    said = _words(answer, limits)
+    status = answer.status
+    message = f"{what}: the registry answered {status}" + (f": {said}" if said else "")
+    if any(sign in said.lower() for sign in _HTTPS_EXPECTED):
+        return Unreachable(f"{what}: the registry speaks HTTPS", advice="Leave --plain-http out.")
+    if status == 401:
+        return Unauthorised(message)
+    if status == 404:
+        if said.startswith("<"):
+            return NotFound(message, advice="A page answered: check that the address is that of a registry.")
+        return NotFound(message)
+    if status == 413:
+        advice = "Raise the size of requests that the registry, or the proxy before it, accepts."
+        return Refused(message, advice=advice)
+    if status == 429 or status >= 500:
+        return Unreachable(message, advice="The registry is busy or has a fault of its own: try again later.")
+    if 400 <= status < 500:
+        return Refused(message)
+    return ProtocolError(message)
+
+
+def _words(answer: Answer, limits: Limits) -> str:
+    """Return what the registry said, in one line, ``""`` where nothing useful came."""
+    if answer.method == "HEAD" or answer.status == 416:
+        # A 416 may announce the length of the whole blob and send a few bytes.
+        answer.close()
+        return ""
+    try:
+        raw = answer.read_up_to(limits.error_body_bytes)
+    except Unreachable:
+        raw = b""
+    finally:
+        answer.close()
+    return clean(_from_json(raw, limits) or raw.decode("utf-8", "replace"))
+
+
+def _from_json(raw: bytes, limits: Limits) -> str:
+    try:
+        value = parse_json(raw, "the answer", limit=limits.error_body_bytes, limits=limits)
+        errors = convert(value, _Errors, "the answer").errors
+    except MalformedDocument:
+        return ""
+    return "; ".join(_one(error) for error in errors[:_MOST_ERRORS])
+
+
+def _one(error: _Error) -> str:
+    text = ": ".join(filter(None, (error.code, error.message)))
+    return f"{text} ({error.detail})" if isinstance(error.detail, str) and error.detail else text

@@ -1,0 +1,177 @@
+"""Requests to one registry: authenticated, redirected, and with every refusal as a declared error."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from bundler.errors import ProtocolError
+from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.transports.registry.address import RegistryAddress
+from bundler.transports.registry.answers import require
+from bundler.transports.registry.auth import Authenticator
+from bundler.transports.registry.credentials import CredentialFinder, docker_credentials
+from bundler.transports.registry.wire import NO_BODY, Answer, Body, Wire
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 5
+_DEFAULT_CONNECTIONS = 8
+
+
+class RegistryClient:
+    """A client of the OCI distribution protocol for one registry. Safe to use from several threads.
+
+    Credentials and tokens go to the registry's own scheme, host and port only, never along a redirect.
+    """
+
+    def __init__(
+        self,
+        address: RegistryAddress,
+        *,
+        credentials: CredentialFinder = docker_credentials,
+        limits: Limits = DEFAULT_LIMITS,
+        connections: int = _DEFAULT_CONNECTIONS,
+        ca_file: Path | None = None,
+    ) -> None:
+        """Prepare a client; nothing is asked yet, not even for credentials.
+
+        Args:
+            address: Where the registry is, and whether plain HTTP is allowed.
+            credentials: Finds credentials by the registry's name, when it wants any.
+            limits: Bounds what is read.
+            connections: How many connections are kept open to one host.
+            ca_file: Certificates in PEM form that are trusted besides the system's.
+
+        Raises:
+            ConfigError: ``ca_file`` cannot be read.
+        """
+        self.address = address
+        self.limits = limits
+        self._wire = Wire(address.name, connections, ca_file)
+        self._auth = Authenticator(address, self._wire, credentials, limits)
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        expected: Collection[int],
+        what: str,
+        scopes: Collection[str] = (),
+        headers: Mapping[str, str] | None = None,
+        body: Body = NO_BODY,
+    ) -> Answer:
+        """Send a request and return its answer, which the caller closes.
+
+        Args:
+            method: Redirects of ``GET`` and ``HEAD`` are followed, of others not.
+            target: A path from ``/v2/`` on, or a URL that this registry named.
+            expected: The statuses that are returned; every other one is an error.
+            what: What is being done, for errors.
+            scopes: What a token must allow, such as ``repository:a/b:pull``.
+            headers: Besides those of authentication.
+            body: What is sent; given again if the request has to be repeated with credentials.
+
+        Raises:
+            Unauthorised: credentials are missing or wrong.
+            NotFound: 404.
+            Refused: any other 4xx.
+            Unreachable: no answer, 429 or 5xx.
+            ProtocolError: an answer that the protocol does not know here.
+        """
+        url = self.address.origin + target if target.startswith("/") else target
+        answer = self._authenticated(method, url, frozenset(scopes), headers or {}, body)
+        for _ in range(_MOST_REDIRECTS):
+            location = answer.header("Location")
+            if method not in ("GET", "HEAD") or answer.status not in _REDIRECTS or not location:
+                break
+            answer.close()
+            url = self.address.redirected(answer.url, location)
+            answer = self._authenticated(method, url, frozenset(scopes), headers or {}, body)
+        require(answer, expected, self.limits, what)
+        return answer
+
+    def _authenticated(
+        self, method: str, url: str, scopes: frozenset[str], headers: Mapping[str, str], body: Body
+    ) -> Answer:
+        self.address.check_scheme(url)
+        if not self.address.owns(url):
+            return self._wire.send(method, url, headers, body)
+        used = self._auth.header(scopes)
+        answer = self._wire.send(method, url, _with(headers, used), body)
+        if answer.status != 401:
+            return answer
+        better = self._auth.answer(answer, scopes, used)
+        if not better:
+            return answer
+        answer.close()
+        return self._wire.send(method, url, _with(headers, better), body)
+
+    def close(self) -> None:
+        """Close the connections; the client may be used again."""
+        self._wire.close()
+
+
+class Repository:
+    """One repository of a registry, with the rights that its user needs."""
+
+    def __init__(self, client: RegistryClient, name: str, *, push: bool = False) -> None:
+        """Name a repository, such as ``library/busybox``; ``push`` asks for the right to write."""
+        self.client = client
+        self.name = name
+        self.scopes: tuple[str, ...] = (scope(name, push=push),)
+
+    @property
+    def limits(self) -> Limits:
+        """The bounds of the client."""
+        return self.client.limits
+
+    def path(self, rest: str) -> str:
+        """Return a path of the protocol below this repository."""
+        return f"/v2/{self.name}/{rest}"
+
+    def request(
+        self,
+        method: str,
+        target: str,
+        *,
+        expected: Collection[int],
+        what: str,
+        headers: Mapping[str, str] | None = None,
+        body: Body = NO_BODY,
+        more_scopes: tuple[str, ...] = (),
+    ) -> Answer:
+        """Send a request with the rights of this repository; see :meth:`RegistryClient.request`."""
+        return self.client.request(
+            method,
+            target,
+            expected=expected,
+            what=f"{self}: {what}",
+            scopes=self.scopes + more_scopes,
+            headers=headers,
+            body=body,
+        )
+
+    def __str__(self) -> str:
+        return f"{self.client.address.name}/{self.name}"
+
+
+def scope(repository: str, *, push: bool = False) -> str:
+    """Return the token scope of a repository."""
+    return f"repository:{repository}:{'pull,push' if push else 'pull'}"
+
+
+def require_header(answer: Answer, name: str, what: str) -> str:
+    """Return a header that the protocol promises.
+
+    Raises:
+        ProtocolError: it is missing.
+    """
+    value = answer.header(name)
+    if not value:
+        raise ProtocolError(f"{what}: the registry's answer has no {name}")
+    return value
+
+
+def _with(headers: Mapping[str, str], authorization: str) -> dict[str, str]:
+    return {**headers, "Authorization": authorization} if authorization else dict(headers)

@@ -1,0 +1,218 @@
+"""One HTTP request and its answer: pooled connections, and every failure below HTTP as a declared error."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import ssl
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from bundler.errors import ConfigError, Unreachable
+from bundler.transports.registry.words import clean
+
+#: A registry on object storage may be busy for minutes before it confirms a large blob.
+_TIMEOUT = urllib3.Timeout(connect=20.0, read=300.0)
+#: How much may be left of an answer so that reading it is cheaper than a new connection.
+_DRAIN_BYTES = 64 << 10
+
+_MIXED_UP = ("wrong_version_number", "record_layer_failure", "unknown_protocol", "http_request")
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a request carries: exactly ``length`` bytes, given again by each call of ``pieces``."""
+
+    length: int
+    pieces: Callable[[], Iterable[bytes | memoryview]]
+
+    @classmethod
+    def of(cls, data: bytes) -> Body:
+        """Make a body of bytes in memory."""
+        return cls(len(data), lambda: (data,) if data else ())
+
+
+NO_BODY = Body.of(b"")
+
+
+class Answer:
+    """An answer whose body is not yet read; a context manager that gives the connection back.
+
+    It is a :class:`~bundler.content.streams.ByteStream` of its body.
+    """
+
+    def __init__(self, method: str, url: str, response: urllib3.BaseHTTPResponse, peer: str) -> None:
+        self.method = method
+        self.url = url
+        self.status = response.status
+        self._response = response
+        self._peer = peer
+
+    def header(self, name: str) -> str:
+        """Return a header without surrounding space, ``""`` where it is missing."""
+        value: str = self._response.headers.get(name, "")
+        return value.strip()
+
+    def headers(self, name: str) -> list[str]:
+        """Return all headers of one name."""
+        return list(self._response.headers.getlist(name))
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Read on.
+
+        Raises:
+            Unreachable: the connection broke before the body was whole.
+        """
+        with _failures(self._peer):
+            data = self._response.read(len(buffer), decode_content=False)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def read_up_to(self, limit: int) -> bytes:
+        """Return the beginning of the body, at most ``limit`` bytes.
+
+        Raises:
+            Unreachable: the connection broke before that.
+        """
+        with _failures(self._peer):
+            result: bytes = self._response.read(limit, decode_content=False)
+        return result
+
+    def close(self) -> None:
+        """Give the connection back if only a short rest of the body is left, else close it."""
+        left = self._response.length_remaining
+        # The body of a 416 is known to be shorter than its header says: waiting for the rest would hang.
+        if self.status != 416 and left is not None and left <= _DRAIN_BYTES:
+            with contextlib.suppress(HTTPError, http.client.HTTPException, OSError, ValueError):
+                self._response.read(left + 1)
+        # What was read to its end has left the response already; this closes every other connection.
+        self._response.close()
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Wire:
+    """Connections to a registry and to the hosts that it refers to. Safe to use from several threads."""
+
+    def __init__(self, peer: str, connections: int, ca_file: Path | None = None) -> None:
+        """Prepare; nothing is connected yet.
+
+        Args:
+            peer: The registry's name, for errors.
+            connections: How many are kept open to each host.
+            ca_file: Certificates in PEM form that are trusted besides the system's.
+
+        Raises:
+            ConfigError: ``ca_file`` cannot be read.
+        """
+        context = ssl.create_default_context()
+        if ca_file is not None:
+            try:
+                context.load_verify_locations(cafile=ca_file)
+            except (OSError, ssl.SSLError) as error:
+                raise ConfigError(f"{ca_file} holds no certificates that can be read: {error}") from error
+        self._peer = peer
+        self._pool = urllib3.PoolManager(maxsize=connections, ssl_context=context, retries=False, timeout=_TIMEOUT)
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> Answer:
+        """Send one request; redirects are returned, not followed.
+
+        An answer that comes before the body is sent is returned, even where the connection broke after it.
+
+        Raises:
+            Unreachable: nothing that is HTTP came back.
+        """
+        sent = {"Accept-Encoding": "identity", "User-Agent": "airbundle", **headers}
+        if method not in ("GET", "HEAD"):
+            # Some registries answer 411 to a request without it, even if its body is empty.
+            sent["Content-Length"] = str(body.length)
+        with _failures(self._peer):
+            response = self._pool.urlopen(
+                method,
+                url,
+                headers=sent,
+                body=_Pieces(body) if body.length else None,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        return Answer(method, url, response, self._peer)
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self._pool.clear()
+
+
+class _Pieces:
+    """A body as an iterable, begun anew by each iteration."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        return iter(self._body.pieces())
+
+
+class _failures:  # noqa: N801  # used as a statement, like contextlib.suppress
+    def __init__(self, peer: str) -> None:
+        self._peer = peer
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # ValueError and UnicodeError: hosts, ports and headers that are none.
+        if isinstance(error, (HTTPError, http.client.HTTPException, OSError, ValueError)):
+            raise _explain(self._peer, error) from error
+
+
+def _explain(peer: str, error: Exception) -> Unreachable:
+    text = str(error).lower()
+    if isinstance(error, SSLError) and "certificate" in text:
+        return Unreachable(
+            f"{peer}: its certificate is not trusted: {clean(str(error))}",
+            advice="Add the registry's certificate authority to those that this machine trusts.",
+        )
+    if isinstance(error, SSLError) and any(sign in text for sign in _MIXED_UP):
+        return Unreachable(
+            f"{peer} does not speak HTTPS on this port",
+            advice="Check the port; use --plain-http only for a registry that has no TLS.",
+        )
+    if isinstance(error, NameResolutionError):
+        return Unreachable(f"{peer}: its host name cannot be resolved", advice="Check the spelling and DNS.")
+    if isinstance(error, (ConnectTimeoutError, NewConnectionError)):
+        return Unreachable(f"{peer}: no connection: {clean(_reason(error))}")
+    if isinstance(error, ReadTimeoutError):
+        return Unreachable(f"{peer} did not answer in time")
+    return Unreachable(f"{peer} broke off: {clean(_reason(error))}")
+
+
+def _reason(error: BaseException) -> str:
+    # urllib3 says "('Connection aborted.', RemoteDisconnected(…))": the innermost error is the one to read.
+    inner = error.__cause__ or error.__context__
+    seen: set[int] = set()
+    while inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        error, inner = inner, inner.__cause__ or inner.__context__
+    strerror = error.strerror if isinstance(error, OSError) else None
+    return strerror or str(error) or type(error).__name__
