@@ -1,1 +1,46 @@
-"""airbundle: container images, packed by application, carried into isolated networks and proven there."""
+"""airbundle: container images, packed by application, carried into isolated networks and proven there.
+
+The names below are the library; everything else may change. They are loaded when they are first used, so that
+importing the package, as the command does at every start, costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bundler.api.packing import pack as pack
+    from bundler.api.transfers import Selection as Selection
+    from bundler.api.transfers import extract as extract
+    from bundler.api.transfers import load as load
+    from bundler.api.transfers import push as push
+    from bundler.bundle.reader import Bundle as Bundle
+    from bundler.bundle.reader import open_bundle as open_bundle
+    from bundler.bundle.verify import verify_bundle as verify  # noqa: F401  # under its public name
+    from bundler.errors import AirbundleError as AirbundleError
+    from bundler.packing.options import PackOptions as PackOptions
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AirbundleError": "bundler.errors",
+    "Bundle": "bundler.bundle.reader",
+    "PackOptions": "bundler.packing.options",
+    "Selection": "bundler.api.transfers",
+    "extract": "bundler.api.transfers",
+    "load": "bundler.api.transfers",
+    "open_bundle": "bundler.bundle.reader",
+    "pack": "bundler.api.packing",
+    "push": "bundler.api.transfers",
+    "verify": "bundler.bundle.verify",
+}
+_NAMES_AT_HOME = {"verify": "verify_bundle"}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'bundler' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), _NAMES_AT_HOME.get(name, name))

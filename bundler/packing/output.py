@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from bundler.bundle.checksums import write_checksums
 from bundler.bundle.manifest import BundleManifest
 from bundler.bundle.names import (
     BUNDLE_JSON,
@@ -76,7 +77,7 @@ class OutputDirectory:
             DiskError: the disk refused.
         """
         write_file(self.path / README, readme.encode("utf-8"))
-        write_file(self.path / CHECKSUMS, checksums(manifest))
+        write_file(self.path / CHECKSUMS, write_checksums(manifest))
         write_file(self.path / BUNDLE_JSON_COPY, manifest.raw)
         # This also replaces the mark of the unfinished pack.
         write_file(self.path / BUNDLE_JSON, manifest.raw)
@@ -92,12 +93,6 @@ class OutputDirectory:
                 (self.path / name).replace(partial(self.path / name))
             for name in (README, CHECKSUMS, BUNDLE_JSON_COPY):
                 (self.path / name).unlink(missing_ok=True)
-
-
-def checksums(manifest: BundleManifest) -> bytes:
-    """Return SHA256SUMS: every part and bundle.json, sorted by name, as ``sha256sum -c`` reads it."""
-    sums = {part.file: part.sha256 for part in manifest.parts} | {BUNDLE_JSON: manifest.id.hex}
-    return "".join(f"{sums[file]}  {file}\n" for file in sorted(sums)).encode("ascii")
 
 
 def free_bytes(path: Path) -> int:

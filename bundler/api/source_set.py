@@ -1,0 +1,111 @@
+"""Opens the sources that names ask for, each once, and closes them together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar
+
+from bundler.api.image_names import ImageName
+from bundler.bundle.reader import open_bundle
+from bundler.content.images import FoundImage, ImageSource
+from bundler.errors import NotFound, Unreachable
+from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.progress import SILENT, Progress
+
+
+class SourceSet:
+    """The sources of one pack; a context manager that closes what it opened."""
+
+    def __init__(
+        self, *, plain_http: bool = False, limits: Limits = DEFAULT_LIMITS, progress: Progress = SILENT
+    ) -> None:
+        """Open nothing yet; ``plain_http`` allows registries to be asked without TLS."""
+        self._progress = progress
+        self._plain_http = plain_http
+        self._limits = limits
+        self._open: dict[tuple[str, str], ImageSource] = {}
+
+    def find(self, text: str) -> tuple[ImageSource, tuple[FoundImage, ...]]:
+        """Find what an image name stands for, and the source that has it.
+
+        Raises:
+            NotFound: nobody has it.
+            Unreachable: the source does not answer.
+        """
+        name = ImageName.parse(text)
+        if not name.transport:
+            return self._find_bare(name.image)
+        source = self._source(name)
+        return source, source.resolve(name.image)
+
+    def _find_bare(self, image: str) -> tuple[ImageSource, tuple[FoundImage, ...]]:
+        """Ask the local engine first; a machine without one is no error, its registry may still answer."""
+        try:
+            engine = self._source(ImageName("docker-daemon", "", image))
+            return engine, engine.resolve(image)
+        except (NotFound, Unreachable) as from_engine:
+            registry = self._source(ImageName("docker", "", image))
+            try:
+                return registry, registry.resolve(image)
+            except (NotFound, Unreachable) as from_registry:
+                kind = NotFound if isinstance(from_engine, NotFound) else type(from_registry)
+                raise kind(
+                    f"{image}: the engine says: {from_engine}; the registry says: {from_registry}"
+                ) from None
+
+    def _source(self, name: ImageName) -> ImageSource:
+        key = (name.transport, name.location)
+        if key not in self._open:
+            self._open[key] = self._makers[name.transport](self, Path(name.location))
+        return self._open[key]
+
+    # Transports are imported when they are used: the docker SDK alone takes longer to load than all of ours.
+
+    def _engine(self, _: Path) -> ImageSource:
+        from bundler.sources.engine import EngineSource
+        from bundler.transports.engine.client import EngineClient
+
+        return EngineSource(EngineClient(), self._progress, self._limits)
+
+    def _registry(self, _: Path) -> ImageSource:
+        from bundler.sources.registry import RegistrySource
+
+        return RegistrySource(plain_http=self._plain_http, limits=self._limits)
+
+    def _docker_archive(self, path: Path) -> ImageSource:
+        from bundler.sources.docker_archive import DockerArchiveSource
+
+        return DockerArchiveSource(path, self._limits)
+
+    def _oci(self, path: Path) -> ImageSource:
+        from bundler.sources.oci_layout import OciLayoutSource
+
+        return OciLayoutSource(path, archive=False, limits=self._limits)
+
+    def _oci_archive(self, path: Path) -> ImageSource:
+        from bundler.sources.oci_layout import OciLayoutSource
+
+        return OciLayoutSource(path, archive=True, limits=self._limits)
+
+    def _bundle(self, path: Path) -> ImageSource:
+        return open_bundle(path, self._limits)
+
+    _makers: ClassVar[dict[str, Callable[[SourceSet, Path], ImageSource]]] = {
+        "docker-daemon": _engine,
+        "docker": _registry,
+        "docker-archive": _docker_archive,
+        "oci": _oci,
+        "oci-archive": _oci_archive,
+        "bundle": _bundle,
+    }
+
+    def __enter__(self) -> SourceSet:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for source in self._open.values():
+            source.close()

@@ -1,0 +1,164 @@
+"""A bundle as an image source: names to documents, and blobs as verified byte ranges of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+from bundler.bundle.blocks import ArchiveParts, ArchiveStream
+from bundler.bundle.findings import Finding
+from bundler.bundle.manifest import Application, Blob, BundleManifest, Image
+from bundler.bundle.opening import open_manifest
+from bundler.content.images import Content, FoundImage, OutgoingImage, RegistryForm
+from bundler.content.streams import ByteStream, VerifiedStream, read_all
+from bundler.content.trees import collect_tree
+from bundler.errors import DamagedBundle, DamagedContent, InvalidReference, NotFound
+from bundler.model.descriptor import Descriptor
+from bundler.model.digest import Digest
+from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.reference import Reference
+from bundler.progress import Task
+
+
+class Bundle:
+    """An open bundle. Implements ``ImageSource`` and ``BlobReader``; holds no file open between calls.
+
+    Attributes:
+        directory: where it lies.
+        manifest: its table of contents.
+        findings: what was wrong with the files that hold the table; the table itself is right.
+    """
+
+    kind = "bundle"
+
+    def __init__(
+        self,
+        directory: Path,
+        manifest: BundleManifest,
+        findings: Collection[Finding] = (),
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        self.directory = directory
+        self.manifest = manifest
+        self.findings = tuple(findings)
+        self._limits = limits
+        self._parts = {
+            archive.name: ArchiveParts(directory, archive, manifest.block_bytes) for archive in manifest.archives
+        }
+
+    def parts_of(self, archive: str) -> ArchiveParts:
+        """Return where the bytes of an archive lie."""
+        return self._parts[archive]
+
+    def images(
+        self, applications: Collection[str] = (), names: Collection[str] = ()
+    ) -> list[tuple[Application, Image]]:
+        """Return the images of some applications, or all; of some names (full or short), or all.
+
+        Raises:
+            NotFound: an application or a name is not in the bundle.
+        """
+        known = {application.name for application in self.manifest.applications}
+        for name in applications:
+            if name not in known:
+                raise NotFound(
+                    f"the bundle has no application {name!r}", advice=f"It has: {', '.join(sorted(known))}."
+                )
+        wanted = {name: _full_name(name) for name in names}
+        result = [
+            (application, image)
+            for application in self.manifest.applications
+            if not applications or application.name in applications
+            for image in application.images
+            if not names or image.reference in wanted.values()
+        ]
+        held = {image.reference for _, image in result}
+        for name, full in wanted.items():
+            if full not in held:
+                raise NotFound(f"the bundle has no image {name!r}", advice="`airbundle inspect` lists them.")
+        return result
+
+    def outgoing(self, image: Image) -> OutgoingImage:
+        """Read an image's documents, ready to be put somewhere.
+
+        Raises:
+            IncompleteBundle, DamagedBundle: a part that holds one of them is missing or damaged.
+        """
+        form = self._form(image)
+        blobs = [self.manifest.blob_by_digest[digest] for digest in image.blobs]
+        sizes = {blob.digest: blob.uncompressed_size for blob in blobs if blob.uncompressed_size is not None}
+        return OutgoingImage(form.reference, form.tree, sizes)
+
+    def open_blob(self, descriptor: Descriptor, offset: int = 0) -> ByteStream:
+        """Open a blob; every block is checked before its bytes are given, and from offset 0 the digest too.
+
+        Raises:
+            NotFound: the bundle has no such blob.
+        """
+        blob = self._blob(descriptor)
+        stream = ArchiveStream(self._parts[blob.archive], blob.offset + offset, blob.size - offset)
+        if offset:
+            return stream
+        return VerifiedStream(stream, blob.size, blob.digest, "blob")
+
+    def resolve(self, name: str) -> tuple[FoundImage, ...]:
+        """Find an image by its full or short name; ``""`` means all."""
+        found = self.images(names=[name] if name else [])
+        return tuple(self._form(image) for image in {image.reference: image for _, image in found}.values())
+
+    def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
+        """Yield blobs in the order in which they lie in the archives: media are read from front to back."""
+        missing = set(wanted) - set(self.manifest.blob_by_digest)
+        if missing:
+            raise DamagedContent(f"the bundle has no blob {min(missing)}")
+        order = {archive.name: number for number, archive in enumerate(self.manifest.archives)}
+        blobs = [self.manifest.blob_by_digest[digest] for digest in set(wanted)]
+        for blob in sorted(blobs, key=lambda blob: (order[blob.archive], blob.offset)):
+            stream = self.open_blob(blob.descriptor)
+            try:
+                yield Content(blob.digest, blob.size, stream)
+            finally:
+                stream.close()
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _form(self, image: Image) -> RegistryForm:
+        def fetch(descriptor: Descriptor) -> bytes | None:
+            if descriptor.digest not in self.manifest.blob_by_digest:
+                return None
+            stream = self.open_blob(descriptor)
+            try:
+                return read_all(stream, self._limits.document_bytes, "a document")
+            finally:
+                stream.close()
+
+        return RegistryForm(Reference.parse(image.reference), collect_tree(image.descriptor, fetch, self._limits))
+
+    def _blob(self, descriptor: Descriptor) -> Blob:
+        blob = self.manifest.blob_by_digest.get(descriptor.digest)
+        if blob is None:
+            raise NotFound(f"the bundle has no blob {descriptor.digest}")
+        if blob.size != descriptor.size:
+            raise DamagedBundle(
+                f"the blob {blob.digest} has {blob.size} bytes in bundle.json, {descriptor.size} in its image"
+            )
+        return blob
+
+
+def open_bundle(directory: Path | str, limits: Limits = DEFAULT_LIMITS) -> Bundle:
+    """Open the bundle in a directory.
+
+    Raises:
+        NotABundle, UnsupportedVersion, IncompleteBundle, DamagedBundle: as :func:`open_manifest` says.
+    """
+    path = Path(directory)
+    manifest, findings = open_manifest(path, limits)
+    return Bundle(path, manifest, findings, limits)
+
+
+def _full_name(name: str) -> str:
+    try:
+        return str(Reference.parse(name))
+    except InvalidReference as error:
+        raise NotFound(f"the bundle has no image {name!r:.200}: {error}") from error

@@ -1,0 +1,39 @@
+"""airbundle plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bundler.cli import options
+from bundler.cli.console import Console
+
+
+def run(
+    items: options.Items = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Where it would go: is there room?"),
+    ] = None,
+    name: options.BundleName = None,
+    version: options.BundleVersion = None,
+    part_size: options.PartSize = None,
+    compression: options.Compression = None,
+    level: options.CompressionLevel = None,
+    plain_http: options.PlainHttp = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> int:
+    """Say what a pack would do: images, what is shared, sizes, parts, free space. Nothing is written."""
+    from bundler.api.packing import planned
+    from bundler.cli.plan_view import show_plan
+    from bundler.cli.request import Wishes, read_request
+
+    console = Console(as_json=json, quiet=quiet, verbose=verbose)
+    applications, chosen = read_request(items or [], Wishes(name, version, part_size, compression, level))
+    with planned(applications, options=chosen, plain_http=plain_http, progress=console.progress) as plan:
+        show_plan(console, plan, chosen, output)
+    return 0

@@ -1,0 +1,13 @@
+"""airbundle schema."""
+
+from __future__ import annotations
+
+import json
+
+
+def run() -> int:
+    """Print the JSON Schema of the configuration file."""
+    from bundler.packing.config import config_schema
+
+    print(json.dumps(config_schema(), indent=2))
+    return 0

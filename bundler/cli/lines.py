@@ -1,0 +1,90 @@
+"""Progress where there is no terminal: a line every few seconds, fit for a log."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from types import TracebackType
+
+from bundler.cli.console import printable
+from bundler.model.sizes import format_size
+from bundler.progress import Task
+
+_SECONDS = 5.0
+
+
+class LineTask:
+    """One task. Prints from whichever thread advances it when a line is due."""
+
+    def __init__(self, label: str, total: int | None) -> None:
+        self._label = label
+        self._total = total
+        self._done = 0
+        self._text = ""
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._due = self._began + _SECONDS
+        self._stop = threading.Event()
+        # The engine may prepare for minutes without a byte; a log that stands still looks like a hang.
+        self._clock = threading.Thread(target=self._tick, name="progress", daemon=True)
+        self._clock.start()
+
+    def advance(self, count: int) -> None:
+        """Count more bytes as done."""
+        with self._lock:
+            self._done += count
+            self._print_if_due()
+
+    def describe(self, text: str) -> None:
+        """Remember what is going on for the next line."""
+        with self._lock:
+            self._text = printable(text)
+
+    def expect(self, total: int | None) -> None:
+        """Replace the total."""
+        with self._lock:
+            self._total = total
+
+    def __enter__(self) -> LineTask:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._clock.join()
+        if kind is None:
+            seconds = time.monotonic() - self._began
+            self._print(f"done: {format_size(self._done)} in {seconds:.1f} s")
+
+    def _tick(self) -> None:
+        while not self._stop.wait(_SECONDS / 5):
+            with self._lock:
+                self._print_if_due()
+
+    def _print_if_due(self) -> None:
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + _SECONDS
+        rate = format_size(int(self._done / (now - self._began)))
+        done = format_size(self._done)
+        if self._total:
+            done += f" of {format_size(max(self._total, self._done))}"
+        self._print(", ".join(filter(None, (done, f"{rate}/s", self._text))))
+
+    def _print(self, text: str) -> None:
+        print(f"airbundle: {self._label}: {text}", file=sys.stderr, flush=True)
+
+
+class LineProgress:
+    """Lines on stderr."""
+
+    def task(self, label: str, total: int | None = None) -> Task:
+        """Begin a task."""
+        return LineTask(label, total)
+
+    def message(self, text: str) -> None:
+        """Print a line at once."""
+        print(f"airbundle: {printable(text)}", file=sys.stderr, flush=True)

@@ -1,0 +1,82 @@
+"""Options and arguments that several commands have; each is defined once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+NEAR_SIDE = "Near side"
+CARRYING = "Carrying"
+FAR_SIDE = "Far side"
+TOOLS = "Tools"
+
+_SHOWN = "What is shown"
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.", rich_help_panel=_SHOWN)]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_SHOWN)]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print the causes of errors.", rich_help_panel=_SHOWN)
+]
+
+BundleDirectory = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Directory that holds bundle.json.")]
+Applications = Annotated[
+    list[str] | None,
+    typer.Option("--app", metavar="NAME", help="Only this application; may be repeated."),
+]
+Images = Annotated[
+    list[str] | None,
+    typer.Option("--image", metavar="REF", help="Only this image, by full or short name; may be repeated."),
+]
+PlainHttp = Annotated[
+    bool, typer.Option("--plain-http", help="Talk to registries without TLS. Anyone on the way can read it.")
+]
+ExistingTag = Annotated[
+    str,
+    typer.Option(
+        "--on-existing-tag",
+        metavar="overwrite|skip|error",
+        help="What to do with a name that points to another image already.",
+    ),
+]
+
+Items = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[CONFIG] [APP=IMAGE]...",
+        help="A configuration file, images by application, or both. Images are named as [transport:]name.",
+        show_default=False,
+    ),
+]
+BundleName = Annotated[
+    str | None,
+    typer.Option("--name", help="Name of the bundle; default: its applications, joined.", show_default=False),
+]
+BundleVersion = Annotated[
+    str | None,
+    typer.Option("--bundle-version", help="Version of the bundle, any text.", show_default=False),
+]
+PartSize = Annotated[
+    str | None,
+    typer.Option(
+        "--part-size",
+        metavar="SIZE",
+        help="Largest part: a size (KB is 1000, KiB 1024), or fat32, dvd, bd, none. Default: 3900MiB.",
+        show_default=False,
+    ),
+]
+Compression = Annotated[
+    str | None,
+    typer.Option(
+        "--compression",
+        metavar="zstd|gzip",
+        help="For layers that have no registry form yet. Engines before 23 and some tools read only gzip. "
+        "Default: zstd.",
+        show_default=False,
+    ),
+]
+CompressionLevel = Annotated[
+    int | None,
+    typer.Option("--level", help="zstd 1-19, default 3; gzip 1-9, default 6.", show_default=False),
+]

@@ -1,0 +1,111 @@
+"""How a plan is shown. Sizes are measured or said to be unknown; none is guessed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bundler.bundle.names import SHARED
+from bundler.cli.console import Console
+from bundler.cli.views import show_table
+from bundler.content.images import RegistryForm
+from bundler.model.sizes import format_size
+from bundler.packing.estimate import Estimate, estimate
+from bundler.packing.options import PackOptions
+from bundler.packing.output import free_bytes
+from bundler.packing.plan import PackPlan, PlannedImage, carried
+
+
+def show_plan(console: Console, plan: PackPlan, options: PackOptions, output: Path | None) -> None:
+    """Print the plan as a JSON document or as a table."""
+    size = estimate(plan)
+    free = free_bytes(output) if output is not None else None
+    console.document(
+        {
+            "name": options.name or "-".join(plan.applications),
+            "version": options.version,
+            "applications": [
+                {"name": name, "images": [_image(plan, image) for image in images]}
+                for name, images in plan.applications.items()
+            ],
+            "shared_contents": sum(archive == SHARED for archive in plan.placement.values()),
+            "known_bytes": size.known_bytes,
+            "unpacked_bytes": size.unpacked_bytes,
+            "layers_to_compress": size.layers_to_compress,
+            "part_bytes": options.part_bytes,
+            "free_bytes": free,
+        }
+    )
+    _show_images(console, plan)
+    for line in _sizes(plan, size, options):
+        console.line(line)
+    if free is not None:
+        verdict = "enough" if free > (size.input_bytes or 0) else "less than the upper bound"
+        if free < size.known_bytes:
+            verdict = "not enough"
+        console.line(f"space    {format_size(free)} free at {output}: {verdict}")
+
+
+def _show_images(console: Console, plan: PackPlan) -> None:
+    rows = [("APPLICATION", "IMAGE", "FROM", "PLATFORMS", "SIZE")]
+    for image in plan.images:
+        rows.append(
+            (
+                image.application,
+                image.reference.familiar,
+                _SOURCES.get(image.source.kind, image.source.kind),
+                ",".join(_platforms(image)) or "-",
+                _size(image),
+            )
+        )
+    show_table(console, rows)
+    console.line()
+
+
+_SOURCES = {"docker": "engine or its archive", "oci": "OCI layout", "registry": "registry", "bundle": "bundle"}
+
+
+def _sizes(plan: PackPlan, size: Estimate, options: PackOptions) -> list[str]:
+    shared = sum(archive == SHARED for archive in plan.placement.values())
+    lines = [f"shared   {shared} contents are used by two or more applications and stored once"]
+    if size.is_exact:
+        lines.append(f"size     {format_size(size.known_bytes)} and the tables")
+    else:
+        unpacked = "unknown" if size.unpacked_bytes is None else f"at most {format_size(size.unpacked_bytes)}"
+        lines.append(f"size     {format_size(size.known_bytes)} taken as they are; unknown until packed:")
+        lines.append(f"         {size.layers_to_compress} layers to compress, now {unpacked}")
+    if not options.part_bytes:
+        lines.append("parts    not cut")
+    elif size.is_exact:
+        count = -(-size.known_bytes // options.part_bytes)
+        lines.append(f"parts    {format_size(options.part_bytes)} each, about {count}")
+    else:
+        lines.append(f"parts    {format_size(options.part_bytes)} each; how many is unknown until packed")
+    return lines
+
+
+def _image(plan: PackPlan, image: PlannedImage) -> dict[str, object]:
+    found = image.found
+    return {
+        "reference": str(image.reference),
+        "source": image.source.kind,
+        "digest_preserved": isinstance(found, RegistryForm),
+        "digest": found.tree.root.digest if isinstance(found, RegistryForm) else None,
+        "platforms": _platforms(image),
+        "size": sum(blob.size for blob in carried(found.tree)) if isinstance(found, RegistryForm) else None,
+        "unpacked_size": None if isinstance(found, RegistryForm) else found.size,
+        "shared_contents": sum(plan.placement[key] == SHARED for key in plan.keys(found)),
+    }
+
+
+def _platforms(image: PlannedImage) -> list[str]:
+    if isinstance(image.found, RegistryForm):
+        known = (one.platform for one in image.found.tree.platform_images())
+        return [str(platform) for platform in known if platform.is_known]
+    return [str(image.found.platform)]
+
+
+def _size(image: PlannedImage) -> str:
+    if isinstance(image.found, RegistryForm):
+        return format_size(sum(blob.size for blob in carried(image.found.tree)))
+    unpacked = image.found.size
+    return "unknown until packed" + (f" (now {format_size(unpacked)})" if unpacked is not None else "")

@@ -1,0 +1,68 @@
+"""From the arguments of ``pack`` and ``plan`` to applications and options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bundler.content.compression import Encoder
+from bundler.errors import UsageError
+from bundler.packing.config import PackConfig, read_config
+from bundler.packing.options import DEFAULT_PART_SIZE, PackOptions, parse_part_size
+
+_APPLICATION_IMAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.*)", re.ASCII | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """Options of the command line; ``None`` leaves the choice to the configuration file."""
+
+    name: str | None
+    version: str | None
+    part_size: str | None
+    compression: str | None
+    level: int | None
+
+
+def read_request(items: Sequence[str], wishes: Wishes) -> tuple[dict[str, list[str]], PackOptions]:
+    """Return the image names of each application, and the options.
+
+    Raises:
+        UsageError: two configuration files, nothing to pack, or an option out of bounds.
+        ConfigError: the configuration file is not what its schema says.
+    """
+    named: dict[str, list[str]] = {}
+    files = []
+    for item in items:
+        match = _APPLICATION_IMAGE.fullmatch(item)
+        if match is None:
+            files.append(Path(item))
+        else:
+            named.setdefault(match[1], []).append(match[2])
+    if len(files) > 1:
+        raise UsageError(
+            f"two configuration files: {files[0]} and {files[1]}", advice="Images are named APP=IMAGE."
+        )
+    config = read_config(files[0]) if files else None
+    if config is not None:
+        for name, application in config.applications.items():
+            named[name] = [*application.images, *named.get(name, [])]
+    if not named:
+        raise UsageError("there is nothing to pack", advice="Name a configuration file, or images as APP=IMAGE.")
+    return named, _options(wishes, config)
+
+
+def _options(wishes: Wishes, config: PackConfig | None) -> PackOptions:
+    fallback = config or PackConfig(applications={})
+    part_size = wishes.part_size or fallback.part_size or DEFAULT_PART_SIZE
+    return PackOptions(
+        name=wishes.name or fallback.name,
+        version=wishes.version or fallback.version or "0",
+        part_bytes=parse_part_size(str(part_size)),
+        encoder=Encoder.choose(
+            wishes.compression or fallback.compression or "zstd",
+            wishes.level if wishes.level is not None else fallback.level,
+        ),
+    )

@@ -1,0 +1,77 @@
+"""The configuration file of a pack: applications and their images, in YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import yaml
+
+from bundler.content.files import disk_errors
+from bundler.errors import ConfigError
+
+_MOST_BYTES = 16 << 20
+
+
+class ApplicationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One application."""
+
+    images: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            min_length=1,
+            description="Images as [transport:]name; transports are docker-daemon, docker-archive, oci, "
+            "oci-archive and docker (registry). Without one: the local engine, else the registry.",
+        ),
+    ]
+
+
+class PackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to pack, and how; options of the command line go before what stands here."""
+
+    applications: Annotated[
+        dict[str, ApplicationConfig], msgspec.Meta(description="Applications by name.", min_length=1)
+    ]
+    name: Annotated[str | None, msgspec.Meta(description="Name of the bundle.")] = None
+    version: Annotated[str | None, msgspec.Meta(description="Version of the bundle, any text.")] = None
+    part_size: Annotated[
+        str | int | None,
+        msgspec.Meta(description="Largest part: bytes, a size such as 3900MiB, or fat32, dvd, bd, none."),
+    ] = None
+    compression: Annotated[str | None, msgspec.Meta(description="zstd or gzip.")] = None
+    level: Annotated[int | None, msgspec.Meta(description="Compression level: zstd 1-19, gzip 1-9.")] = None
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Refuses a key that stands twice, of which YAML parsers silently keep one."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        if len(mapping) != len(node.value):
+            raise yaml.constructor.ConstructorError(None, None, "a key stands twice", node.start_mark)
+        return mapping
+
+
+def read_config(path: Path) -> PackConfig:
+    """Read a configuration file.
+
+    Raises:
+        NotFound: it is not there.
+        ConfigError: it is not what the schema says.
+    """
+    with disk_errors(path), path.open("rb") as file:
+        raw = file.read(_MOST_BYTES + 1)
+    if len(raw) > _MOST_BYTES:
+        raise ConfigError(f"{path} is larger than any configuration")
+    try:
+        value = yaml.load(raw, _StrictLoader)  # noqa: S506  # it is a SafeLoader
+        return msgspec.convert(value, PackConfig)
+    except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def config_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the configuration file."""
+    schema = msgspec.json.schema(PackConfig)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "airbundle pack", **schema}
