@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bundler.api.checks import verify as verify
     from bundler.api.packing import pack as pack
     from bundler.api.transfers import Selection as Selection
     from bundler.api.transfers import extract as extract
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from bundler.api.transfers import push as push
     from bundler.bundle.reader import Bundle as Bundle
     from bundler.bundle.reader import open_bundle as open_bundle
-    from bundler.bundle.verify import verify_bundle as verify  # noqa: F401  # under its public name
     from bundler.errors import AirbundleError as AirbundleError
     from bundler.packing.options import PackOptions as PackOptions
 
@@ -33,9 +33,8 @@ _HOMES = {
     "open_bundle": "bundler.bundle.reader",
     "pack": "bundler.api.packing",
     "push": "bundler.api.transfers",
-    "verify": "bundler.bundle.verify",
+    "verify": "bundler.api.checks",
 }
-_NAMES_AT_HOME = {"verify": "verify_bundle"}
 
 __all__ = sorted(_HOMES)
 
@@ -43,4 +42,4 @@ __all__ = sorted(_HOMES)
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'bundler' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), _NAMES_AT_HOME.get(name, name))
+    return getattr(import_module(_HOMES[name]), name)

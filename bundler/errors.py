@@ -85,14 +85,6 @@ class OutputExists(UsageError):
     default_advice = "Name another directory, or empty this one."
 
 
-class MendableBundle(AirbundleError):
-    """The bundle is damaged, and what it holds is enough to mend it."""
-
-    code = "mendable-bundle"
-    exit_status = ExitStatus.MENDABLE
-    default_advice = "Run `airbundle verify` to see each finding, then put the named file right."
-
-
 class DamagedContent(AirbundleError):
     """Bytes are not what their digest, size or form says: truncated, altered, or with something behind."""
 
@@ -128,14 +120,6 @@ class IncompleteBundle(AirbundleError):
     code = "incomplete-bundle"
     exit_status = ExitStatus.INCOMPLETE
     default_advice = "Bring the missing parts, or run the interrupted command again."
-
-
-class IncompleteResult(AirbundleError):
-    """Some images were done and some were not; the report names each."""
-
-    code = "incomplete-result"
-    exit_status = ExitStatus.INCOMPLETE
-    default_advice = "See the error of each image, then run the command again: what is done is skipped."
 
 
 class NotABundle(AirbundleError):

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from bundler.bundle.manifest import Image
 from bundler.bundle.reader import Bundle
-from bundler.content.images import ImageDestination, PutResult
+from bundler.content.images import ImageDestination, OnExistingTag, PutResult
 from bundler.errors import AirbundleError, Unreachable, UsageError
 from bundler.model.digest import Digest
 from bundler.progress import SILENT, Progress, Task
-
-OnExistingTag = Literal["overwrite", "skip", "error"]
 
 
 @dataclass(frozen=True)

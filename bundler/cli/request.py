@@ -56,11 +56,11 @@ def read_request(items: Sequence[str], wishes: Wishes) -> tuple[dict[str, list[s
 
 def _options(wishes: Wishes, config: PackConfig | None) -> PackOptions:
     fallback = config or PackConfig(applications={})
-    part_size = wishes.part_size or fallback.part_size or DEFAULT_PART_SIZE
+    part_size = wishes.part_size if wishes.part_size is not None else fallback.part_size
     return PackOptions(
         name=wishes.name or fallback.name,
         version=wishes.version or fallback.version or "0",
-        part_bytes=parse_part_size(str(part_size)),
+        part_bytes=parse_part_size(DEFAULT_PART_SIZE if part_size is None else str(part_size)),
         encoder=Encoder.choose(
             wishes.compression or fallback.compression or "zstd",
             wishes.level if wishes.level is not None else fallback.level,

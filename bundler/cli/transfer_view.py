@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bundler.api.transfers import OnExistingTag, TransferReport
+from bundler.api.transfers import TransferReport
 from bundler.cli.console import Console, describe_error
-from bundler.content.images import PutResult
+from bundler.content.images import OnExistingTag, PutResult
 from bundler.errors import UsageError
 from bundler.model.sizes import format_size
 

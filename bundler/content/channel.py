@@ -80,6 +80,8 @@ class PushedStream:
 
     def push(self, data: bytes) -> None:
         """Hand over bytes; wait while the reader is behind. After ``close`` they are dropped."""
+        if not data:
+            return  # a reader would take it for the end
         try:
             self._channel.put(data)
         except ChannelClosed:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from collections.abc import Iterator
 from typing import BinaryIO, Protocol, cast
 
 import msgspec
 import zstandard
 
-from bundler.content.streams import ByteStream, StreamFile
+from bundler.content.streams import BUFFER_BYTES, ByteStream, StreamFile
+from bundler.content.zstd_frames import FrameTracker
 from bundler.errors import DamagedContent, UsageError
 from bundler.model import media_types
 from bundler.model.limits import DEFAULT_LIMITS, Limits
@@ -63,13 +65,13 @@ class Encoder(msgspec.Struct, frozen=True):
 
 
 class Compressor(Protocol):
-    """A running compression of one layer."""
+    """A running compression of one layer; its output comes in pieces of at most ``BUFFER_BYTES``."""
 
-    def compress(self, data: memoryview, /) -> bytes:
-        """Take bytes; return what is ready, often nothing."""
+    def compress(self, data: memoryview) -> Iterator[bytes]:
+        """Take bytes; yield what is ready, often nothing. The bytes are taken as the iterator is used up."""
 
-    def flush(self) -> bytes:
-        """End the stream; return the rest."""
+    def flush(self) -> Iterator[bytes]:
+        """End the stream; yield the rest."""
 
 
 def start_compressor(encoder: Encoder, workers: int | None = None) -> Compressor:
@@ -80,12 +82,34 @@ def start_compressor(encoder: Encoder, workers: int | None = None) -> Compressor
         workers: zstd's own threads, 1 to 8; the number changes no byte. Default: one per processor.
     """
     if encoder.algorithm == "gzip":
-        return cast(Compressor, zlib.compressobj(encoder.level, zlib.DEFLATED, 16 + zlib.MAX_WBITS))
-    threads = min(max(workers or os.cpu_count() or 1, 1), _MOST_WORKERS)
-    parameters = zstandard.ZstdCompressionParameters.from_level(
-        encoder.level, threads=threads, write_content_size=False, write_checksum=True
-    )
-    return cast(Compressor, zstandard.ZstdCompressor(compression_params=parameters).compressobj())
+        return _GzipCompressor(encoder)
+    return _ZstdCompressor(encoder, min(max(workers or os.cpu_count() or 1, 1), _MOST_WORKERS))
+
+
+class _ZstdCompressor:
+    # Through the chunker: what other interfaces return at once grows to tens of MiB with several threads.
+    def __init__(self, encoder: Encoder, threads: int) -> None:
+        parameters = zstandard.ZstdCompressionParameters.from_level(
+            encoder.level, threads=threads, write_content_size=False, write_checksum=True
+        )
+        self._chunker = zstandard.ZstdCompressor(compression_params=parameters).chunker(chunk_size=BUFFER_BYTES)
+
+    def compress(self, data: memoryview) -> Iterator[bytes]:
+        return iter(self._chunker.compress(data))
+
+    def flush(self) -> Iterator[bytes]:
+        return iter(self._chunker.finish())  # type: ignore[no-untyped-call]  # a gap in its stubs
+
+
+class _GzipCompressor:
+    def __init__(self, encoder: Encoder) -> None:
+        self._compressor = zlib.compressobj(encoder.level, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+
+    def compress(self, data: memoryview) -> Iterator[bytes]:
+        yield self._compressor.compress(data)
+
+    def flush(self) -> Iterator[bytes]:
+        yield self._compressor.flush()
 
 
 class DecompressedStream:
@@ -95,15 +119,16 @@ class DecompressedStream:
         """Read ``stream`` as ``gzip``, ``zstd`` or ``none``; several members or frames are one stream."""
         self._below = stream
         self._left = limits.layer_bytes
+        self._frames = FrameTracker()
         self._file = cast(BinaryIO, self._open(stream, compression, limits))
 
-    @staticmethod
-    def _open(stream: ByteStream, compression: str, limits: Limits) -> object:
+    def _open(self, stream: ByteStream, compression: str, limits: Limits) -> object:
         if compression == "gzip":
             return gzip.GzipFile(fileobj=cast(BinaryIO, StreamFile(stream)), mode="rb")
         if compression == "zstd":
             decompressor = zstandard.ZstdDecompressor(max_window_size=1 << limits.window_log)
-            return decompressor.stream_reader(cast(BinaryIO, StreamFile(stream)), read_across_frames=True)
+            source = cast(BinaryIO, _TrackedFile(stream, self._frames))
+            return decompressor.stream_reader(source, read_across_frames=True)
         return stream
 
     def readinto(self, buffer: memoryview) -> int:
@@ -116,6 +141,8 @@ class DecompressedStream:
             count: int = self._file.readinto(buffer)  # type: ignore[attr-defined]
         except (zstandard.ZstdError, zlib.error, EOFError, gzip.BadGzipFile) as error:
             raise DamagedContent(f"compressed data is damaged: {error}") from error
+        if not count and len(buffer) and not self._frames.at_end:
+            raise DamagedContent("compressed data is damaged: it ends inside a zstd frame")
         self._left -= count
         if self._left < 0:
             raise DamagedContent("compressed data unpacks to more than is allowed")
@@ -124,3 +151,14 @@ class DecompressedStream:
     def close(self) -> None:
         """Close the stream below."""
         self._below.close()
+
+
+class _TrackedFile(StreamFile):
+    def __init__(self, stream: ByteStream, frames: FrameTracker) -> None:
+        super().__init__(stream)
+        self._frames = frames
+
+    def read(self, size: int = -1) -> bytes:
+        data = super().read(size)
+        self._frames.feed(data)
+        return data

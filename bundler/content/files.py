@@ -49,9 +49,7 @@ def open_regular(path: Path) -> int:
         DiskError: the disk refused.
     """
     # O_NONBLOCK: opening a pipe must not wait for a writer. Not every system has these flags.
-    flags = (
-        os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    )
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with disk_errors(path):
         if path.is_symlink():
             raise NotRegular(f"{path} is a link, not a file")
@@ -153,7 +151,7 @@ class FileStream:
         if position > size:
             raise DamagedContent(f"{self._path} is truncated: it has {size} bytes, {position} are needed")
         if self._left is not None:
-            self._left -= count
+            self._left = max(self._left - count, 0)
 
     def close(self) -> None:
         """Close the file."""

@@ -80,6 +80,4 @@ class PartSums:
     @property
     def blocks(self) -> tuple[str, ...]:
         """The xxh3-64 of each block so far, the last one as it stands."""
-        return (
-            (*self._blocks, self._block.hexdigest()) if self.size % self._block_bytes else tuple(self._blocks)
-        )
+        return (*self._blocks, self._block.hexdigest()) if self.size % self._block_bytes else tuple(self._blocks)

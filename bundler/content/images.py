@@ -41,7 +41,8 @@ class EngineForm:
         config_digest: digest of the config, which is the image ID of such stores.
         diff_ids: digests of the uncompressed layers, bottom first; one may occur twice.
         platform: what the image runs on.
-        size: bytes of all layers, uncompressed, as far as known; an upper bound, not a promise.
+        size: about as many bytes as all layers have uncompressed, as far as known; an engine counts files
+            without what a tar adds to each.
     """
 
     reference: Reference
@@ -135,6 +136,9 @@ class OutgoingImage:
     tree: ImageTree
     uncompressed_sizes: Mapping[Digest, int] = field(default_factory=dict)
 
+
+#: What is done with a name at the destination that points to another image: moved, left, or an error.
+OnExistingTag = Literal["overwrite", "skip", "error"]
 
 Status = Literal["pushed", "loaded", "extracted", "skipped", "failed"]
 

@@ -37,6 +37,7 @@ class VerifiedStream:
         self._what = what
         self._hash = Sha256()
         self._checked = False
+        self._is_longer = False
 
     def readinto(self, buffer: memoryview) -> int:
         """Read on.
@@ -64,10 +65,10 @@ class VerifiedStream:
         if self._checked:
             return
         if self._hash.digest != self._digest:
-            raise DamagedContent(
-                f"{self._what} {self._digest} is damaged: its bytes hash to {self._hash.digest}"
-            )
-        if self._stream.readinto(memoryview(bytearray(1))):
+            raise DamagedContent(f"{self._what} {self._digest} is damaged: its bytes hash to {self._hash.digest}")
+        # Remembered: the byte is gone, and whoever asks again must not hear that all is well.
+        self._is_longer = self._is_longer or bool(self._stream.readinto(memoryview(bytearray(1))))
+        if self._is_longer:
             raise DamagedContent(f"{self._what} {self._digest} is longer than its size says")
         self._checked = True
 
@@ -97,11 +98,14 @@ class StreamFile:
         self._stream = stream
 
     def read(self, size: int = -1) -> bytes:
-        """Return up to ``size`` bytes, all that are left for a negative size; ``b""`` at the end."""
+        """Return up to ``size`` bytes, all that are left for a negative size; ``b""`` at the end.
+
+        Fewer than asked for (at most 1 MiB) only at the end: gzip takes a short read of its header for the end.
+        """
         if size < 0:
             return b"".join(iter(lambda: self.read(BUFFER_BYTES), b""))
         buffer = bytearray(min(size, BUFFER_BYTES))
-        count = self._stream.readinto(memoryview(buffer))
+        count = read_exactly(self._stream, memoryview(buffer))
         return bytes(memoryview(buffer)[:count])
 
 

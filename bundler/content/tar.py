@@ -81,6 +81,7 @@ class TarReader:
         self._payload_end = 0
         self._payload_left = 0
         self._entries = 0
+        self._ended = False
         self._scratch = memoryview(bytearray(BUFFER_BYTES))
 
     def next(self) -> TarEntry | None:
@@ -93,20 +94,26 @@ class TarReader:
             DamagedContent: the archive is truncated.
         """
         extra: dict[str, bytes] = {}
-        while True:
+        allowed = self._limits.header_record_bytes
+        while not self._ended:
             self._skip(self._payload_end - self._position)
             header = self._read_header()
             if header is None:
-                return None
+                self._ended = True
+                break
             kind = header[156:157]
             size = _number(header[124:136])
             if kind not in (b"x", b"g", b"L", b"K"):
                 return self._entry(header, kind, size, extra)
-            record = self._read_record(size)
+            record = self._read_record(size, allowed)
+            allowed -= size
             if kind == b"x":
                 extra.update(_pax_records(record))
             elif kind != b"g":
                 extra["path" if kind == b"L" else "linkpath"] = record.rstrip(b"\0")
+        if extra:
+            raise DamagedContent(f"the archive is truncated: it ends at byte {self._position}, before a file")
+        return None
 
     def readinto(self, buffer: memoryview) -> int:
         """Read the payload of the current entry; the reader itself is its stream.
@@ -138,9 +145,7 @@ class TarReader:
         name = _text(extra["path"] if "path" in extra else _header_name(header), self._limits)
         link = None
         if kind in _LINKS:
-            target = _text(
-                extra["linkpath"] if "linkpath" in extra else _field(header[157:257]), self._limits
-            )
+            target = _text(extra["linkpath"] if "linkpath" in extra else _field(header[157:257]), self._limits)
             # A symbolic link is relative to its own place, a hard link to the root of the archive.
             link = _normal(posixpath.join(posixpath.dirname(name), target) if kind == b"2" else target)
         self._payload_left = size
@@ -158,15 +163,16 @@ class TarReader:
         if count < BLOCK_BYTES:
             raise DamagedContent(f"the archive is truncated: it ends at byte {self._position + count}")
         header = bytes(block)
-        if _number(header[148:156]) != sum(header) - sum(header[148:156]) + 8 * 0x20:
+        checksum = sum(header) - sum(header[148:156]) + 8 * 0x20
+        if header[148:156].strip(b" \0").lstrip(b"0") != b"%o" % checksum:
             raise MalformedDocument(f"not a tar, or damaged: wrong header checksum at byte {self._position}")
         self._position += BLOCK_BYTES
         self._payload_left = self._payload_end = 0
         return header
 
-    def _read_record(self, size: int) -> bytes:
-        if size > self._limits.header_record_bytes:
-            raise MalformedDocument(f"a header record of {size} bytes is more than is allowed")
+    def _read_record(self, size: int, allowed: int) -> bytes:
+        if size > allowed:
+            raise MalformedDocument(f"header records of one file have {size - allowed} bytes too many")
         self._payload_left, self._payload_end = size, self._position + size + padding(size)
         record = memoryview(bytearray(size))
         read_exactly(self, record)
@@ -232,8 +238,8 @@ def _normal(name: str) -> str:
 
 def _pax_records(data: bytes) -> dict[str, bytes]:
     records: dict[str, bytes] = {}
-    position = 0
-    while position < len(data) and data[position:].strip(b"\0"):
+    position, data = 0, data.rstrip(b"\0")
+    while position < len(data):
         space = data.find(b" ", position, position + 8)
         if space < 0 or not data[position:space].isdigit():
             raise MalformedDocument("a PAX record has no length")

@@ -20,7 +20,8 @@ Fetch = Callable[[Descriptor], "bytes | None"]
 def collect_tree(root: Descriptor, fetch: Fetch, limits: Limits = DEFAULT_LIMITS) -> ImageTree:
     """Fetch all manifests, indexes and image configs below a root, and verify each by size and digest.
 
-    A child of an index may be absent; whatever a manifest itself names may not.
+    A child of an index may be absent, and is taken as absent if it is no manifest or index that is known here,
+    as image-index.md asks; the config that a manifest names may not.
 
     Raises:
         DamagedContent: a document has another size or digest than its descriptor says.
@@ -48,8 +49,14 @@ def collect_tree(root: Descriptor, fetch: Fetch, limits: Limits = DEFAULT_LIMITS
                     raise MalformedDocument(f"the image config {node.config.digest} is not there")
                 documents[node.config.digest] = config
         else:
-            stack.extend((child, depth + 1) for child in node.manifests)
+            # In the order in which ImageTree walks: what a digest was first said to be is what was verified.
+            stack.extend((child, depth + 1) for child in reversed(node.manifests) if _is_known(child))
     return ImageTree(root, documents, limits)
+
+
+def _is_known(child: Descriptor) -> bool:
+    known = media_types.MANIFESTS | media_types.INDEXES
+    return not child.media_type or child.media_type in known
 
 
 def _fetch(descriptor: Descriptor, fetch: Fetch, limits: Limits) -> bytes | None:

@@ -30,8 +30,8 @@ class LayoutIndex:
         """Begin with what ``layout`` lists, or with nothing."""
         self._document: dict[str, Any] = {"schemaVersion": 2, "mediaType": media_types.OCI_INDEX}
         self._items: list[_Item] = []
-        #: whether the document differs from the one in the layout
-        self.changed = layout is None
+        #: whether there is something that the layout does not list yet
+        self.changed = False
         if layout is not None:
             raw = layout.index.raw
             self._document = cast("dict[str, Any]", parse_json(raw, INDEX_FILE, limit=len(raw)))

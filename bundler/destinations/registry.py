@@ -7,9 +7,8 @@ import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
-from bundler.content.images import BlobReader, OutgoingImage, PutResult
+from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult
 from bundler.destinations.registry_plan import PushPlan, plan_push
 from bundler.destinations.workers import run_all
 from bundler.errors import InvalidReference, NotFound, PolicyRefused, Refused, UsageError
@@ -26,8 +25,6 @@ from bundler.transports.registry.credentials import CredentialFinder, docker_cre
 from bundler.transports.registry.manifests import find_manifest, put_manifest
 from bundler.transports.registry.upload_blob import DEFAULT_PIECE_BYTES, Uploader
 from bundler.transports.registry.uploads import UploadState, mount_blob, start_upload
-
-OnExistingTag = Literal["overwrite", "skip", "error"]
 
 DEFAULT_JOBS = 4
 _MOST_JOBS = 32

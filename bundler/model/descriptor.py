@@ -20,8 +20,8 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     artifact_type: str = msgspec.field(name="artifactType", default="")
 
     def __post_init__(self) -> None:
-        if self.size < 0:
-            raise ValueError("a size is never negative")
+        if not 0 <= self.size < 1 << 63:
+            raise ValueError("a size is a number from 0 to 2^63 - 1")
 
     def __hash__(self) -> int:
         return hash(self.digest)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
+import math
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,8 +14,6 @@ from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 
 T = TypeVar("T")
-
-_BRACKET_OR_STRING = re.compile(rb'[\[\]{}]|"(?:[^"\\]|\\.)*"', re.DOTALL)
 
 
 def parse_json(data: bytes, what: str, *, limit: int, limits: Limits = DEFAULT_LIMITS) -> object:
@@ -28,14 +27,16 @@ def parse_json(data: bytes, what: str, *, limit: int, limits: Limits = DEFAULT_L
 
     Raises:
         MalformedDocument: too large, not UTF-8, not JSON, nested too deeply, a key twice in one object,
-            ``NaN`` or ``Infinity``, or half a surrogate pair.
+            ``NaN`` or a number beyond all bounds, or half a surrogate pair.
     """
     if len(data) > limit:
         raise MalformedDocument(f"{what} has {len(data)} bytes, more than the {limit} allowed")
     try:
         text = data.decode("utf-8")
-        _check_depth(data, limits.json_depth)
-        value: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value: object = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+        )
+        _check_depth(value, limits.json_depth)
         # A lone surrogate, written as \ud800, belongs to no encoding; nothing could be made of it.
         if "\\ud" in text or "\\uD" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
@@ -73,16 +74,26 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-def _check_depth(data: bytes, deepest: int) -> None:
-    depth = 0
-    for token in _BRACKET_OR_STRING.finditer(data):
-        first = token[0][:1]
-        if first in b"[{":
-            depth += 1
-            if depth > deepest:
-                raise ValueError(f"nested deeper than {deepest}")
-        elif first in b"]}":
-            depth -= 1
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text:.50} is too large a number")
+    return value
+
+
+def _check_depth(value: object, deepest: int) -> None:
+    # Level by level, so that no depth overflows a stack: what the parser itself survives is walked safely.
+    level = [value]
+    for _ in range(deepest):
+        level = [child for item in level for child in _children(item)]
+    if any(isinstance(item, (dict, list)) for item in level):
+        raise ValueError(f"nested deeper than {deepest}")
+
+
+def _children(item: object) -> Iterable[object]:
+    if isinstance(item, dict):
+        return item.values()
+    return item if isinstance(item, list) else ()
 
 
 def _decode_special(kind: type[Any], value: object) -> object:

@@ -21,7 +21,8 @@ class _ManifestFields(msgspec.Struct, kw_only=True):
     media_type: str = msgspec.field(name="mediaType", default="")
     artifact_type: str = msgspec.field(name="artifactType", default="")
     config: Descriptor
-    layers: tuple[Descriptor, ...] = ()
+    # Tools written in Go write null for a list of nothing.
+    layers: tuple[Descriptor, ...] | None = ()
     subject: Descriptor | None = None
     annotations: dict[str, str] | None = None
 
@@ -29,7 +30,7 @@ class _ManifestFields(msgspec.Struct, kw_only=True):
 class _IndexFields(msgspec.Struct, kw_only=True):
     schema_version: int = msgspec.field(name="schemaVersion")
     media_type: str = msgspec.field(name="mediaType", default="")
-    manifests: tuple[Descriptor, ...] = ()
+    manifests: tuple[Descriptor, ...] | None = ()
     subject: Descriptor | None = None
     annotations: dict[str, str] | None = None
 
@@ -90,17 +91,19 @@ def parse_manifest(raw: bytes, media_type: str, limits: Limits = DEFAULT_LIMITS)
     fields: _IndexFields | _ManifestFields
     if "manifests" in value and (not said or said in media_types.INDEXES):
         fields = convert(value, _IndexFields, "the image index")
-        _check(fields.schema_version, fields.annotations, fields.manifests, limits)
-        return Index(raw, said or media_types.OCI_INDEX, fields.manifests, fields.subject)
+        manifests = fields.manifests or ()
+        _check(fields.schema_version, fields.annotations, manifests, limits)
+        return Index(raw, said or media_types.OCI_INDEX, manifests, fields.subject)
     if said and said not in media_types.MANIFESTS:
         raise MalformedDocument(f"{said!r:.100} is not a type of image manifest that is known here")
     fields = convert(value, _ManifestFields, what)
-    _check(fields.schema_version, fields.annotations, (fields.config, *fields.layers), limits)
+    layers = fields.layers or ()
+    _check(fields.schema_version, fields.annotations, (fields.config, *layers), limits)
     return Manifest(
         raw,
         said or media_types.OCI_MANIFEST,
         fields.config,
-        fields.layers,
+        layers,
         fields.artifact_type,
         fields.subject,
     )

@@ -51,7 +51,7 @@ class Platform(msgspec.Struct, frozen=True, order=True, omit_defaults=True, rena
 
     def runs_on(self, host: Platform) -> bool:
         """Tell whether the host runs this image natively; a variant that is not said fits every host."""
-        mine, theirs = Platform.of(self.os, self.architecture, self.variant), host
+        mine, theirs = (Platform.of(p.os, p.architecture, p.variant) for p in (self, host))
         if (mine.os, mine.architecture) != (theirs.os, theirs.architecture):
             return False
         return not mine.variant or not theirs.variant or mine.variant <= theirs.variant

@@ -14,6 +14,7 @@ _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _LABEL = r"(?:[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9])"
 _REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?", re.ASCII)
+_IMAGE_ID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _LONGEST_NAME = 255
 
 
@@ -35,6 +36,8 @@ class Reference:
         Raises:
             InvalidReference: the text does not follow the grammar.
         """
+        if _IMAGE_ID.fullmatch(text):
+            raise InvalidReference(f"{text} is an image ID, not a name")
         rest, _, digest_text = text.partition("@")
         try:
             digest = Digest(digest_text) if "@" in text else None
@@ -64,12 +67,22 @@ class Reference:
 
     @property
     def familiar(self) -> str:
-        """The name as docker shows it: ``busybox:1`` for ``docker.io/library/busybox:1``."""
+        """The name as docker shows it: ``busybox:1`` for ``docker.io/library/busybox:1``.
+
+        Law: ``Reference.parse(r.familiar) == r``.
+        """
         text = str(self)
         for prefix in (f"{DEFAULT_REGISTRY}/library/", f"{DEFAULT_REGISTRY}/"):
-            if text.startswith(prefix):
+            # Not every rest is still this name: `library/a/b` must not become `a/b`.
+            if text.startswith(prefix) and self._is_meant_by(text[len(prefix) :]):
                 return text[len(prefix) :]
         return text
+
+    def _is_meant_by(self, text: str) -> bool:
+        try:
+            return Reference.parse(text) == self
+        except InvalidReference:
+            return False
 
     def __str__(self) -> str:
         return self.name + (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bundler.bundle.manifest import Archive
 from bundler.content.tar import BLOCK_BYTES, END_OF_ARCHIVE, file_header, padding
+from bundler.errors import DiskError
 from bundler.model.digest import Digest
 from bundler.packing.cut_file import CutFile
 from bundler.packing.part_sealer import PartSealer
@@ -74,5 +75,9 @@ class ArchiveWriter:
 
     def abandon(self) -> None:
         """Stop writing; what was written stays under partial names. Safe after any error."""
-        self._cut.close()
-        self._sealer.abandon()
+        try:
+            self._cut.close()
+        except DiskError:
+            pass  # nobody wants these bytes any more
+        finally:
+            self._sealer.abandon()

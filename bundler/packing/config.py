@@ -12,6 +12,8 @@ from bundler.content.files import disk_errors
 from bundler.errors import ConfigError
 
 _MOST_BYTES = 16 << 20
+#: What PyYAML lets out for a scalar that looks like a date or number and is none, such as 2026-13-01.
+_OF_BAD_SCALARS = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError)
 
 
 class ApplicationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,9 +49,13 @@ class _StrictLoader(yaml.SafeLoader):
     """Refuses a key that stands twice, of which YAML parsers silently keep one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-        if len(mapping) != len(node.value):
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if len(set(keys)) != len(keys):
             raise yaml.constructor.ConstructorError(None, None, "a key stands twice", node.start_mark)
+        if "<<" in keys:
+            # Merged mappings double with each level; a list of names has no need for them.
+            raise yaml.constructor.ConstructorError(None, None, "merge keys are not taken", node.start_mark)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
         return mapping
 
 
@@ -67,7 +73,7 @@ def read_config(path: Path) -> PackConfig:
     try:
         value = yaml.load(raw, _StrictLoader)  # noqa: S506  # it is a SafeLoader
         return msgspec.convert(value, PackConfig)
-    except (yaml.YAMLError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, msgspec.ValidationError, RecursionError, *_OF_BAD_SCALARS) as error:
         raise ConfigError(f"{path}: {error}") from error
 
 

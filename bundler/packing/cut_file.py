@@ -76,11 +76,15 @@ class CutFile:
         return partial(self._directory / part_file(self._archive, number, number))
 
     def close(self) -> None:
-        """Close the last file; may be called more than once."""
+        """Close the last file; may be called more than once.
+
+        Raises:
+            DiskError: the disk refused what it had taken before, as network file systems do.
+        """
         if self._file is not None:
-            os.close(self._file)
-            self._file = None
-            self._room = 0
+            descriptor, self._file, self._room = self._file, None, 0
+            with disk_errors(self.partial_path(self._count)):
+                os.close(descriptor)
 
     def _next_part(self) -> None:
         self.close()

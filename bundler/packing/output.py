@@ -50,7 +50,7 @@ class OutputDirectory:
             found = sorted(entry.name for entry in self.path.iterdir() if not is_system_file(entry.name))
         if BUNDLE_JSON in found:
             raise OutputExists(f"{self.path} already holds a bundle")
-        strangers = [name for name in found if not _is_leftover(name)]
+        strangers = [name for name in found if not _is_leftover(self.path / name)]
         if strangers or (found and UNFINISHED not in found):
             named = ", ".join((strangers or found)[:3])
             raise OutputExists(f"{self.path} is not empty: it holds {named}")
@@ -88,10 +88,12 @@ class OutputDirectory:
         A disk that refuses this too, as a stick that was pulled out does, is not an error of its own: each part
         under its final name is whole, and without bundle.json nobody takes the directory for a bundle.
         """
-        with contextlib.suppress(OSError):
-            for name in parts:
+        # The table first: it must never stand beside parts that are gone.
+        for name in (BUNDLE_JSON, *parts):
+            with contextlib.suppress(OSError):
                 (self.path / name).replace(partial(self.path / name))
-            for name in (README, CHECKSUMS, BUNDLE_JSON_COPY):
+        for name in (README, CHECKSUMS, BUNDLE_JSON_COPY):
+            with contextlib.suppress(OSError):
                 (self.path / name).unlink(missing_ok=True)
 
 
@@ -110,6 +112,8 @@ def free_bytes(path: Path) -> int:
     raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
-def _is_leftover(name: str) -> bool:
-    whole = name.removesuffix(PARTIAL_SUFFIX)
-    return is_part_name(whole) or whole in (BUNDLE_JSON, BUNDLE_JSON_COPY, CHECKSUMS, README)
+def _is_leftover(path: Path) -> bool:
+    whole = path.name.removesuffix(PARTIAL_SUFFIX)
+    is_ours = is_part_name(whole) or whole in (BUNDLE_JSON, BUNDLE_JSON_COPY, CHECKSUMS, README)
+    # A pack writes files only; what a link leads to must not be written over.
+    return is_ours and path.is_file() and not path.is_symlink()

@@ -79,7 +79,8 @@ class _Pack:
             applications.append(Application(name=name, images=tuple(map(self._describe, images, trees))))
         if SHARED in self._open:
             # First in the bundle, last to be finished: every application may have added to it.
-            self._finished.insert(0, self._open.pop(SHARED).finish(with_end_marker=False))
+            self._finished.insert(0, self._open[SHARED].finish(with_end_marker=False))
+            del self._open[SHARED]
         self._pipeline.finish()
         manifest = write_bundle_manifest(
             name=self._options.name or "-".join(self._plan.applications),
@@ -118,7 +119,9 @@ class _Pack:
         archive = self._open_archive(name)
         archive.add_file("manifest.json", documents.docker_table(named))
         archive.add_file("index.json", documents.index_json((reference, tree.root) for reference, tree in named))
-        self._finished.append(self._open.pop(name).finish(with_end_marker=True))
+        # It counts as open until it is whole: only what is known to be open or finished is taken back.
+        self._finished.append(archive.finish(with_end_marker=True))
+        del self._open[name]
 
     def _describe(self, image: PlannedImage, tree: ImageTree) -> Image:
         known = documents.runnable(tree)

@@ -108,7 +108,8 @@ class PartSealer:
                 sums.update(buffer[:count])
                 if start + sums.size == end and sums.size != self._part_bytes:
                     end = self._wait_beyond(end)
-        sync_file(path)
+        with disk_errors(path):
+            sync_file(path)
         # Whether this is the only part decides its name, and only a further byte or the end tells.
         more = self._wait_beyond(start + sums.size) > start + sums.size
         self._seal(path, number, sums, only=not more and number == 1)
@@ -132,16 +133,18 @@ class PartSealer:
     def _seal(self, path: Path, number: int, sums: PartSums, *, only: bool) -> None:
         name = archive_file(self._archive) if only else part_file(self._archive, number, number)
         self._rename(path, name)
-        if len(part_file(self._archive, 1, number)) > len(part_file(self._archive, 1, max(number - 1, 1))):
-            self._widen(number)
+        # From here on `abandon` knows of the name, whatever fails.
         self._parts.append(
             Part(file=name, size=sums.size, sha256=sums.sha256, xxh3_128=sums.xxh3_128, blocks=sums.blocks)
         )
-        sync_directory(self._directory)
+        if len(part_file(self._archive, 1, number)) > len(part_file(self._archive, 1, max(number - 1, 1))):
+            self._widen(number)
+        with disk_errors(self._directory):
+            sync_directory(self._directory)
 
     def _widen(self, count: int) -> None:
         """Give all earlier parts a digit more, so that a shell's ``*`` still sorts them."""
-        for index, part in enumerate(self._parts):
+        for index, part in enumerate(self._parts[:-1]):
             name = part_file(self._archive, index + 1, count)
             self._rename(self._directory / part.file, name)
             self._parts[index] = Part(

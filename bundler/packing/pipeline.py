@@ -131,9 +131,10 @@ class Pipeline:
             self._forward(piece.job, transform.finish(piece.job))
         self._outgoing.put(piece)
 
-    def _forward(self, job: Job, data: bytes) -> None:
-        if data:
-            self._outgoing.put(Piece(job, Mark.BYTES, memoryview(data)))
+    def _forward(self, job: Job, pieces: Iterator[bytes]) -> None:
+        for data in pieces:
+            if data:
+                self._outgoing.put(Piece(job, Mark.BYTES, memoryview(data)))
 
     def _write_all(self) -> None:
         hash_out = Sha256()

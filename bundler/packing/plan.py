@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from bundler.bundle.names import SHARED, check_application_name
-from bundler.content.images import FoundImage, ImageSource, RegistryForm
+from bundler.content.images import EngineForm, FoundImage, ImageSource, RegistryForm
 from bundler.errors import ConfigError
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
@@ -94,11 +94,13 @@ def make_plan(images: Iterable[PlannedImage]) -> PackPlan:
     """Order the images by application and name, drop those named twice, and refuse contradictions.
 
     Raises:
-        ConfigError: no image at all, a bad application name, or one name for two images in an application.
+        ConfigError: no image at all, a bad application name, one name for two images in an application, or a
+            digest in the name of an image that has no manifest.
     """
     chosen: dict[tuple[str, str], PlannedImage] = {}
     for image in images:
         check_application_name(image.application)
+        _check_pin(image)
         key = (image.application, str(image.reference))
         earlier = chosen.setdefault(key, image)
         if _identity(earlier.found) != _identity(image.found):
@@ -128,6 +130,15 @@ def layers_of(tree: ImageTree) -> list[tuple[Digest, Descriptor]]:
 def manifest_key(config_digest: Digest) -> str:
     """Return the key of a manifest that is made here."""
     return f"manifest of {config_digest}"
+
+
+def _check_pin(image: PlannedImage) -> None:
+    """Refuse to promise a digest that cannot be kept: the manifest that it names is not in the source."""
+    if isinstance(image.found, EngineForm) and image.reference.digest is not None:
+        raise ConfigError(
+            f"{image.reference.familiar}: this source keeps no manifests, so the digest would be lost",
+            advice="Name the image by its tag, or take it from its registry as docker://NAME@DIGEST.",
+        )
 
 
 def _identity(found: FoundImage) -> object:

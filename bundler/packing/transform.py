@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bundler.content.compression import Compressor, start_compressor
@@ -27,15 +28,15 @@ class Transform:
             return cls(probe=LayerProbe(layer_compression(job.media_type), limits))
         return cls()
 
-    def finish(self, job: Job) -> bytes:
-        """End it; return the bytes that the compressor still held, and tell the job what was inside.
+    def finish(self, job: Job) -> Iterator[bytes]:
+        """End it; return what the compressor still holds, and tell the job what was inside.
 
         Raises:
             DamagedContent: a layer that was taken as it is does not hold what its image says.
         """
         if self.probe is not None:
             job.found_inside(*self.probe.finish())
-        return self.compressor.flush() if self.compressor is not None else b""
+        return self.compressor.flush() if self.compressor is not None else iter(())
 
     def abandon(self) -> None:
         """Release the probe's thread; does nothing after ``finish``."""

@@ -137,8 +137,9 @@ class EngineSource:
                     index = read_all(reader, self._limits.document_bytes, INDEX)
                 elif (digest := blob_digest(entry.name)) is not None:
                     present.add(digest)
-                    documents[digest] = _read_json(entry, reader, self._limits)
-                    collected += len(documents[digest])
+                    if document := _read_json(entry, reader, self._limits):
+                        documents[digest] = document
+                    collected += len(document)
                     if collected > _MOST_COLLECTED_BYTES:
                         raise MalformedDocument(f"the documents of {reference} are more than is allowed")
         if index is None:
@@ -166,7 +167,7 @@ def _by_blob_name(entry: TarEntry, reader: TarReader) -> Digest | None:
 def _read_json(entry: TarEntry, reader: TarReader, limits: Limits) -> bytes:
     """Read a blob that may be a document; ``b""`` for what cannot be one."""
     first = memoryview(bytearray(1))
-    if entry.size > limits.document_bytes or not read_exactly(reader, first) or first != b"{":
+    if entry.size > limits.document_bytes or not read_exactly(reader, first) or first[0] != ord("{"):
         return b""
     return b"{" + read_all(reader, limits.document_bytes, entry.name)
 

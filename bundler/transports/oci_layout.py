@@ -101,10 +101,10 @@ class RegularFileStream:
                 if error.errno in (errno.ELOOP, errno.ENXIO):
                     raise DamagedContent(f"{path} is no regular file") from error
                 raise
-            self._file = os.fdopen(descriptor, "rb", buffering=0)
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                self._file.close()
+                os.close(descriptor)
                 raise DamagedContent(f"{path} is no regular file")
+            self._file = os.fdopen(descriptor, "rb", buffering=0)
             self._file.seek(offset)
 
     def readinto(self, buffer: memoryview) -> int:

@@ -47,7 +47,8 @@ class TarFile:
             while (entry := reader.next()) is not None:
                 self._entries[entry.name] = entry
         except DamagedContent as error:
-            raise type(error)(f"{path}: {error}", advice=error.advice) from error
+            what = "" if self._entries else "not a tar, or damaged: "
+            raise type(error)(f"{path}: {what}{error}", advice=error.advice) from error
         finally:
             stream.close()
 

@@ -64,7 +64,7 @@ class RegistryAddress:
         Raises:
             ProtocolError: it leads to something else than HTTP, or to plain HTTP where that was not allowed.
         """
-        url = _split(urljoin(request_url, location))
+        url = _split(location, request_url)
         if _same_host(urlsplit(self.origin), url):
             if self.scheme == "http" and url.scheme == "https":
                 raise ProtocolError(
@@ -84,7 +84,7 @@ class RegistryAddress:
         Raises:
             ProtocolError: it leads to something else than HTTP, or to plain HTTP where that was not allowed.
         """
-        url = _split(urljoin(request_url, location))
+        url = _split(location, request_url)
         mine = urlsplit(self.origin)
         if url.path.startswith("/v2/") or _same_host(mine, url):
             return url._replace(scheme=mine.scheme, netloc=mine.netloc).geturl()
@@ -106,9 +106,9 @@ class RegistryAddress:
         )
 
 
-def _split(url: str) -> SplitResult:
+def _split(url: str, base: str = "") -> SplitResult:
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(urljoin(base, url))
         _ = parts.port
     except ValueError as error:
         raise ProtocolError(f"the registry named an address that is none: {clean(url)}") from error

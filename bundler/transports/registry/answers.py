@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
 
@@ -27,7 +28,7 @@ _MOST_ERRORS = 3
 class _Error(msgspec.Struct):
     code: str = ""
     message: str = ""
-    detail: object = None
+    detail: Any = None
 
 
 class _Errors(msgspec.Struct):

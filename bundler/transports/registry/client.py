@@ -101,7 +101,11 @@ class RegistryClient:
         answer = self._wire.send(method, url, _with(headers, used), body)
         if answer.status != 401:
             return answer
-        better = self._auth.answer(answer, scopes, used)
+        try:
+            better = self._auth.answer(answer, scopes, used)
+        except BaseException:
+            answer.close()
+            raise
         if not better:
             return answer
         answer.close()

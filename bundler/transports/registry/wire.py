@@ -25,6 +25,8 @@ from bundler.transports.registry.words import clean
 
 #: A registry on object storage may be busy for minutes before it confirms a large blob.
 _TIMEOUT = urllib3.Timeout(connect=20.0, read=300.0)
+#: For the rest of an answer whose head is there, where the rest is short.
+_SHORT_TIMEOUT = 5.0
 #: How much may be left of an answer so that reading it is cheaper than a new connection.
 _DRAIN_BYTES = 64 << 10
 
@@ -81,12 +83,12 @@ class Answer:
         return len(data)
 
     def read_up_to(self, limit: int) -> bytes:
-        """Return the beginning of the body, at most ``limit`` bytes.
+        """Return the beginning of a body that comes at once, at most ``limit`` bytes.
 
         Raises:
-            Unreachable: the connection broke before that.
+            Unreachable: the connection broke before that, or nothing came for some seconds.
         """
-        with _failures(self._peer):
+        with _failures(self._peer), self._impatient():
             result: bytes = self._response.read(limit, decode_content=False)
         return result
 
@@ -95,10 +97,26 @@ class Answer:
         left = self._response.length_remaining
         # The body of a 416 is known to be shorter than its header says: waiting for the rest would hang.
         if self.status != 416 and left is not None and left <= _DRAIN_BYTES:
-            with contextlib.suppress(HTTPError, http.client.HTTPException, OSError, ValueError):
-                self._response.read(left + 1)
+            with contextlib.suppress(Unreachable):
+                self.read_up_to(left + 1)
         # What was read to its end has left the response already; this closes every other connection.
         self._response.close()
+
+    @contextlib.contextmanager
+    def _impatient(self) -> Iterator[None]:
+        """Wait no longer than an answer of a few lines may take: some announce more than they send."""
+        sock = getattr(self._response.connection, "sock", None)
+        if sock is None:
+            yield
+            return
+        patience = sock.gettimeout()
+        sock.settimeout(_SHORT_TIMEOUT)
+        try:
+            yield
+        finally:
+            # The connection may be used again, or be closed by now.
+            with contextlib.suppress(OSError):
+                sock.settimeout(patience)
 
     def __enter__(self) -> Answer:
         return self

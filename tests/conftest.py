@@ -1,0 +1,54 @@
+"""Servers that tests share, and the marks that say which tests need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.requirements import require, why_no_program
+from tests.servers.engine import RealEngine, why_no_engine
+from tests.servers.registry import RealRegistry
+
+#: Fixtures that start a server, and the mark of every test that asks for one, directly or through others.
+_MARKS = {"engine": "engine", "second_engine": "engine", "registry": "registry", "empty_registry": "registry"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by the servers they need, so that ``-m "not engine"`` leaves out exactly those."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in _MARKS:
+                item.add_marker(_MARKS[fixture])
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[RealEngine]:
+    """The engine of the near side: tests build their images there."""
+    require(why_no_engine())
+    with RealEngine() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def second_engine() -> Iterator[RealEngine]:
+    """The engine of the far side; whoever needs it empty empties it."""
+    require(why_no_engine())
+    with RealEngine() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[RealRegistry]:
+    """A registry that tests share, each under repository names of its own."""
+    require(why_no_program("docker-registry"))
+    with RealRegistry() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def empty_registry() -> Iterator[RealRegistry]:
+    """A registry that nobody used before this module."""
+    require(why_no_program("docker-registry"))
+    with RealRegistry() as running:
+        yield running

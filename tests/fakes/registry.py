@@ -1,0 +1,330 @@
+"""A small conforming registry in this process, with faults that a test switches on while it runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from urllib.parse import parse_qs, urlsplit
+
+from tests.fakes.registry_doorman import Doorman
+from tests.fakes.registry_store import Rejected, Store
+
+_PATH = re.compile(r"/v2/(?P<name>.+?)/(?P<kind>manifests|blobs/uploads|blobs|tags)/(?P<rest>[^/]*)")
+
+
+@dataclass
+class Logged:
+    """One request: ``received`` are the bytes of its body that were read so far, ``port`` is the client's."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    received: int = 0
+    port: int = 0
+
+
+@dataclass(frozen=True)
+class Script:
+    """An answer that is given instead of the right one."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Quirks:
+    """How this registry differs from a plain one. All may be changed while it runs.
+
+    Attributes:
+        largest_request: larger ones get a 413 in HTML before their body is read, as from a proxy.
+        html_errors: errors are pages, not JSON.
+        location: of uploads: ``absolute``, ``relative`` (a path) or ``inner`` (another host that nobody reaches).
+        storage: blobs are redirected to another host, which wants no Authorization.
+        ignore_range: a Range is answered with 200 and everything.
+        wrong_range: a Range is answered with another one.
+        digest_header: what Docker-Content-Digest says: ``right``, ``wrong``, ``broken`` or ``missing``.
+        truncate: bodies of blobs end after so many bytes, with the connection.
+        append: bytes behind each blob.
+        refuse_mount: every mount becomes an upload.
+        short_piece: of each PATCH the last so many bytes are dropped, and the answer says so.
+        nonsense: bytes that are sent instead of any HTTP answer.
+        scripts: answers by regular expression over ``METHOD path``.
+        stall: PATCH and PUT of blobs wait for this event before they answer.
+    """
+
+    largest_request: int | None = None
+    html_errors: bool = False
+    location: str = "absolute"
+    storage: bool = False
+    ignore_range: bool = False
+    wrong_range: bool = False
+    digest_header: str = "right"
+    truncate: int | None = None
+    append: bytes = b""
+    refuse_mount: bool = False
+    short_piece: int = 0
+    nonsense: bytes = b""
+    scripts: dict[str, Script] = field(default_factory=dict)
+    stall: threading.Event | None = None
+
+
+class FakeRegistry:
+    """The registry: a context manager that serves on 127.0.0.1 from enter to exit.
+
+    Attributes:
+        address: ``127.0.0.1:PORT``.
+        plain_http: what clients must be told.
+        quirks: see :class:`Quirks`.
+        doorman: who may come in; anybody by default.
+        log: all requests, in the order in which they came.
+        storage_log: requests at the other host.
+    """
+
+    plain_http = True
+
+    def __init__(self, *, doorman: Doorman | None = None) -> None:
+        self.store = Store()
+        self.quirks = Quirks()
+        self.doorman = doorman or Doorman()
+        self.log: list[Logged] = []
+        self.storage_log: list[Logged] = []
+        self.faults: list[BaseException] = []
+        self._server = _Server(self, _RegistryHandler)
+        self._storage = _Server(self, _StorageHandler)
+        self.address = f"127.0.0.1:{self._server.server_port}"
+        self.storage_address = f"127.0.0.1:{self._storage.server_port}"
+
+    def requests(self, method: str, part: str = "") -> list[Logged]:
+        """Return the logged requests of a method whose path holds ``part``."""
+        return [entry for entry in self.log if entry.method == method and part in entry.path]
+
+    def __enter__(self) -> FakeRegistry:
+        for server in (self._server, self._storage):
+            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in (self._server, self._storage):
+            server.shutdown()
+            server.server_close()
+        if error is None and self.faults:
+            raise self.faults[0]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, fake: FakeRegistry, handler: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), handler)
+        self.fake = fake
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        error = sys.exc_info()[1]
+        # Clients may leave whenever they like; everything else is a fault of the fake.
+        if error is not None and not isinstance(error, ConnectionError):
+            self.fake.faults.append(error)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    # Head and body leave in two writes; without this the second one waits for an acknowledgement.
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # as the base class has it
+        pass
+
+    def reply(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        given = {"Content-Length": str(len(body)), **(headers or {})}
+        self.send_response(status)
+        for name, value in given.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+
+class _StorageHandler(_Handler):
+    """The host that a registry's object storage is: it checks signed URLs and takes no other credentials."""
+
+    def do_GET(self) -> None:
+        fake = self.server.fake
+        fake.storage_log.append(Logged(self.command, self.path, dict(self.headers)))
+        if self.headers.get("Authorization"):
+            self.reply(400, b"Only one auth mechanism allowed")
+            return
+        data = fake.store.blobs[urlsplit(self.path).path.removeprefix("/")]
+        first = int(self.headers.get("Range", "bytes=0-")[6:].rstrip("-"))
+        headers = {"Content-Range": f"bytes {first}-{len(data) - 1}/{len(data)}"}
+        self.reply(206 if first else 200, data[first:], headers if first else {})
+
+    do_HEAD = do_GET  # noqa: N815  # the base class looks for this
+
+
+class _RegistryHandler(_Handler):
+    def do_GET(self) -> None:
+        fake, quirks = self.server.fake, self.server.fake.quirks
+        self.logged = Logged(self.command, self.path, dict(self.headers), port=self.client_address[1])
+        fake.log.append(self.logged)
+        length = int(self.headers.get("Content-Length", 0))
+        try:
+            if quirks.nonsense:
+                self.wfile.write(quirks.nonsense)
+                self.close_connection = True
+            elif quirks.largest_request is not None and length > quirks.largest_request:
+                self._refuse_unread(413, b"<html><h1>413 Request Entity Too Large</h1></html>")
+            elif script := self._scripted():
+                self._read()
+                self.reply(script.status, script.body, script.headers)
+            elif refusal := fake.doorman.refuse(self.command, self.path, self.logged.headers, fake.address):
+                self._read()
+                self.reply(refusal.status, refusal.body, refusal.headers)
+            else:
+                self._serve()
+        except Rejected as error:
+            self._read()
+            self._reply_error(error)
+
+    do_HEAD = do_POST = do_PATCH = do_PUT = do_DELETE = do_GET  # noqa: N815  # the base class looks for these
+
+    def _scripted(self) -> Script | None:
+        for pattern, script in self.server.fake.quirks.scripts.items():
+            if re.search(pattern, f"{self.command} {self.path}"):
+                return script
+        return None
+
+    def _serve(self) -> None:
+        url = urlsplit(self.path)
+        token = self.server.fake.doorman.token_answer(self.command, self.path, self.logged.headers, self._read)
+        if token is not None:
+            self.reply(token.status, token.body, token.headers)
+            return
+        if url.path == "/v2/":
+            self.reply(200, b"{}", {"Content-Type": "application/json"})
+            return
+        match = _PATH.fullmatch(url.path)
+        if match is None:
+            raise Rejected(404, "NAME_UNKNOWN")
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        serve = {
+            "manifests": self._manifests,
+            "blobs": self._blobs,
+            "blobs/uploads": self._uploads,
+            "tags": self._tags,
+        }[match["kind"]]
+        serve(match["name"], match["rest"], query)
+
+    # -- what is there --------------------------------------------------------------------------------------
+
+    def _tags(self, name: str, rest: str, query: dict[str, str]) -> None:
+        tags = sorted(self.server.fake.store.repo(name).tags)
+        self.reply(200, json.dumps({"name": name, "tags": tags}).encode(), {"Content-Type": "application/json"})
+
+    def _manifests(self, name: str, rest: str, query: dict[str, str]) -> None:
+        store = self.server.fake.store
+        if self.command == "PUT":
+            if "Content-Length" not in self.headers:
+                self._refuse_unread(411, b"")
+                return
+            digest = store.put_manifest(name, rest, self.headers.get("Content-Type", ""), self._read())
+            self.reply(201, b"", {"Location": f"/v2/{name}/manifests/{digest}", **self._digest(digest)})
+            return
+        digest, media_type, raw = store.manifest(name, rest, ", ".join(self.headers.get_all("Accept", [])))
+        self.reply(200, raw, {"Content-Type": media_type, **self._digest(digest)})
+
+    def _blobs(self, name: str, digest: str, query: dict[str, str]) -> None:
+        fake, quirks = self.server.fake, self.server.fake.quirks
+        data = fake.store.blob(name, digest)
+        if quirks.storage and self.command == "GET":
+            location = f"http://{fake.storage_address}/{digest}?signature=1"
+            self.reply(307, b"", {"Location": location})
+            return
+        data += quirks.append
+        headers = {"Content-Type": "application/octet-stream", **self._digest(digest)}
+        status, first = 200, 0
+        if self.headers.get("Range") and not quirks.ignore_range:
+            first = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
+            if first >= len(data):
+                # Such registries announce the length of the whole blob, and send less.
+                self.reply(416, b"{}", {"Content-Length": str(len(data))})
+                return
+            said = first + 1 if quirks.wrong_range else first
+            status, headers["Content-Range"] = 206, f"bytes {said}-{len(data) - 1}/{len(data)}"
+        body = data[first:]
+        if quirks.truncate is not None and self.command == "GET":
+            headers["Content-Length"] = str(len(body))
+            body = body[: quirks.truncate]
+            self.close_connection = True
+        self.reply(status, body, headers)
+
+    # -- uploads --------------------------------------------------------------------------------------------
+
+    def _uploads(self, name: str, identity: str, query: dict[str, str]) -> None:
+        store, quirks = self.server.fake.store, self.server.fake.quirks
+        if self.command == "POST":
+            digest = query.get("mount", "")
+            if digest and not quirks.refuse_mount and store.mount(name, digest, query.get("from", "")):
+                self.reply(201, b"", {"Location": f"/v2/{name}/blobs/{digest}", **self._digest(digest)})
+            else:
+                self._reply_upload(name, store.start_upload())
+            return
+        store.check_upload(identity, query.get("_state", ""))
+        if self.command == "DELETE":
+            del store.uploads[identity]
+            self.reply(204)
+            return
+        data = self._read()
+        if quirks.stall is not None:
+            quirks.stall.wait(60)
+        if self.command == "PATCH":
+            store.append(identity, self.headers.get("Content-Range", ""), data, last=False)
+            if quirks.short_piece:
+                del store.uploads[identity][-quirks.short_piece :]
+            self._reply_upload(name, identity)
+            return
+        if data:
+            store.append(identity, self.headers.get("Content-Range", ""), data, last=True)
+        store.finish(name, identity, query.get("digest", ""))
+        location = {"Location": f"/v2/{name}/blobs/{query['digest']}"}
+        self.reply(201, b"", {**location, **self._digest(query["digest"])})
+
+    def _reply_upload(self, name: str, identity: str) -> None:
+        fake = self.server.fake
+        held = len(fake.store.uploads[identity])
+        path = f"/v2/{name}/blobs/uploads/{identity}?_state={held}"
+        hosts = {"relative": "", "inner": "http://registry.internal:5000"}
+        location = hosts.get(fake.quirks.location, f"http://{fake.address}") + path
+        self.reply(202, b"", {"Location": location, "Range": f"0-{max(held - 1, 0)}"})
+
+    # -- answers --------------------------------------------------------------------------------------------
+
+    def _digest(self, digest: str) -> dict[str, str]:
+        said = {"wrong": "sha256:" + "0" * 64, "broken": "sha256:xyz", "missing": ""}
+        value = said.get(self.server.fake.quirks.digest_header, digest)
+        return {"Docker-Content-Digest": value} if value else {}
+
+    def _reply_error(self, error: Rejected) -> None:
+        if self.server.fake.quirks.html_errors:
+            self.reply(error.status, b"<html><h1>Error</h1></html>", {"Content-Type": "text/html"})
+            return
+        body = {"errors": [{"code": error.code, "message": error.code.lower(), "detail": error.detail}]}
+        self.reply(error.status, json.dumps(body).encode(), {"Content-Type": "application/json"})
+
+    def _refuse_unread(self, status: int, body: bytes) -> None:
+        self.close_connection = True
+        self.reply(status, body, {"Content-Type": "text/html", "Connection": "close"})
+
+    def _read(self) -> bytes:
+        left = int(self.headers.get("Content-Length", 0)) - self.logged.received
+        data = self.rfile.read(left) if left > 0 else b""
+        self.logged.received += len(data)
+        return data

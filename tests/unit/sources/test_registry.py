@@ -1,0 +1,262 @@
+"""The source: whole trees, verified, from the fake registry and the real one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+
+from bundler.content.images import OutgoingImage, RegistryForm
+from bundler.content.streams import read_all
+from bundler.destinations.registry import RegistryDestination
+from bundler.errors import (
+    DamagedContent,
+    InvalidReference,
+    MalformedDocument,
+    NotFound,
+    Unreachable,
+    UsageError,
+)
+from bundler.model import media_types
+from bundler.model.descriptor import Descriptor
+from bundler.model.digest import Digest
+from bundler.model.limits import DEFAULT_LIMITS
+from bundler.progress import SILENT
+from bundler.sources.registry import RegistrySource
+from bundler.transports.registry.credentials import no_credentials
+from tests.fakes.memory import MemorySource
+from tests.fakes.registry import FakeRegistry
+from tests.fakes.registry_store import digest_of
+from tests.servers.either_registry import KINDS, Registry, serve
+
+
+@pytest.fixture(params=KINDS)
+def server(request: pytest.FixtureRequest) -> Iterator[Registry]:
+    with serve(request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeRegistry]:
+    with FakeRegistry() as running:
+        yield running
+
+
+@pytest.fixture
+def memory() -> MemorySource:
+    return MemorySource()
+
+
+@pytest.fixture
+def source() -> Iterator[RegistrySource]:
+    made = RegistrySource(plain_http=True, credentials=no_credentials)
+    yield made
+    made.close()
+
+
+def push(server: Registry, memory: MemorySource, *images: RegistryForm) -> None:
+    destination = RegistryDestination(server.address, plain_http=True, credentials=no_credentials)
+    for image in images:
+        destination.put(OutgoingImage(image.reference, image.tree), memory, SILENT.task(""))
+    destination.finish()
+
+
+def read(source: RegistrySource, image: RegistryForm, wanted: set[Digest]) -> dict[Digest, bytes]:
+    found = {}
+    for content in source.contents(image, wanted, SILENT.task("")):
+        found[content.digest] = read_all(content.stream, content.size)
+        assert len(found[content.digest]) == content.size
+    return found
+
+
+def resolve(source: RegistrySource, name: str) -> RegistryForm:
+    (found,) = source.resolve(name)
+    assert isinstance(found, RegistryForm)
+    return found
+
+
+def test_an_image_comes_back_to_the_byte(server: Registry, memory: MemorySource, source: RegistrySource) -> None:
+    image = memory.make_image([b"lower" * 1000, b"upper"], "reg.test/shop/web:1", compression="zstd")
+    push(server, memory, image)
+    found = resolve(source, f"{server.address}/shop/web:1")
+    assert str(found.reference) == f"{server.address}/shop/web:1"
+    assert found.tree.root.digest == image.tree.root.digest
+    assert found.tree.documents == image.tree.documents
+    blobs = [blob.digest for blob in image.tree.blobs()]
+    read_back = read(source, found, set(blobs))
+    assert list(read_back) == blobs
+    assert all(read_back[digest] == memory.blobs[digest] for digest in blobs)
+
+
+def test_an_index_comes_with_everything_below(
+    server: Registry, memory: MemorySource, source: RegistrySource
+) -> None:
+    images = [memory.make_image([name.encode()], f"reg.test/a:{name}", platform=f"linux/{name}")
+              for name in ("amd64", "arm64")]  # fmt: skip
+    index = memory.make_index(images, "reg.test/shop/multi:1")
+    outer = memory.make_index([index], "reg.test/shop/outer:1")
+    push(server, memory, outer)
+    found = resolve(source, f"{server.address}/shop/outer:1")
+    assert found.tree.documents == outer.tree.documents
+    assert [str(image.platform) for image in found.tree.platform_images()] == ["linux/amd64", "linux/arm64"]
+
+
+def test_an_artifact(server: Registry, memory: MemorySource, source: RegistrySource) -> None:
+    artifact = memory.make_artifact(b"signature", "reg.test/shop/sig:1")
+    push(server, memory, artifact)
+    found = resolve(source, f"{server.address}/shop/sig:1")
+    assert found.tree.documents == artifact.tree.documents
+    wanted = {blob.digest for blob in found.tree.blobs()}
+    assert set(read(source, found, wanted)) == wanted
+
+
+def test_a_digest_decides_where_a_tag_stands_beside_it(
+    server: Registry, memory: MemorySource, source: RegistrySource
+) -> None:
+    old, new = (memory.make_image([text], "reg.test/shop/web:1") for text in (b"old", b"new"))
+    push(server, memory, old, new)
+    name = f"{server.address}/shop/web"
+    pinned = f"{name}:1@{old.tree.root.digest}"
+    assert resolve(source, f"{name}:1").tree.root.digest == new.tree.root.digest
+    assert resolve(source, pinned).tree.root.digest == old.tree.root.digest
+    assert str(resolve(source, pinned).reference) == pinned
+    assert resolve(source, f"{name}@{old.tree.root.digest}").tree.root.digest == old.tree.root.digest
+
+
+def test_only_what_is_wanted_is_fetched(fake: FakeRegistry, memory: MemorySource, source: RegistrySource) -> None:
+    image = memory.make_image([b"one", b"two", b"three"], "reg.test/shop/web:1")
+    push(fake, memory, image)
+    found = resolve(source, f"{fake.address}/shop/web:1")
+    fake.log.clear()
+    layer = found.tree.platform_images()[0].manifest.layers[1]
+    assert set(read(source, found, {layer.digest, found.tree.root.digest})) == {
+        found.tree.root.digest, layer.digest,
+    }  # fmt: skip
+    assert [entry.path for entry in fake.log] == [f"/v2/shop/web/blobs/{layer.digest}"]
+
+
+def test_blobs_are_opened_at_offsets(server: Registry, memory: MemorySource, source: RegistrySource) -> None:
+    image = memory.make_image([b"layer" * 100_000], "reg.test/shop/web:1", compression="none")
+    push(server, memory, image)
+    found = resolve(source, f"{server.address}/shop/web:1")
+    for blob in found.tree.blobs():
+        for offset in (0, 7, blob.size):
+            stream = source.open_blob(blob, offset)
+            assert read_all(stream, blob.size) == memory.blobs[blob.digest][offset:]
+            stream.close()
+    blob = found.tree.root
+    for offset in (-1, blob.size + 1):
+        with pytest.raises(UsageError):
+            source.open_blob(blob, offset)
+
+
+def test_what_is_not_there(server: Registry, memory: MemorySource, source: RegistrySource) -> None:
+    image = memory.make_image([b"x"], "reg.test/shop/web:1")
+    push(server, memory, image)
+    for name in ("shop/web:2", "shop/other:1", f"shop/web@sha256:{'1' * 64}"):
+        with pytest.raises(NotFound):
+            source.resolve(f"{server.address}/{name}")
+    with pytest.raises(NotFound):
+        source.open_blob(image.tree.root)
+    with pytest.raises(NotFound):
+        list(source.contents(image, {image.tree.root.digest}, SILENT.task("")))
+    with pytest.raises(InvalidReference):
+        source.resolve("")
+
+
+def test_a_blob_outside_of_the_image_is_missed(
+    fake: FakeRegistry, memory: MemorySource, source: RegistrySource
+) -> None:
+    push(fake, memory, memory.make_image([b"x"], "reg.test/shop/web:1"))
+    found = resolve(source, f"{fake.address}/shop/web:1")
+    with pytest.raises(DamagedContent):
+        read(source, found, {Digest.from_hex("1" * 64)})
+
+
+def test_a_layer_that_the_registry_lost(fake: FakeRegistry, memory: MemorySource, source: RegistrySource) -> None:
+    image = memory.make_image([b"one", b"two"], "reg.test/shop/web:1")
+    push(fake, memory, image)
+    found = resolve(source, f"{fake.address}/shop/web:1")
+    layer = found.tree.platform_images()[0].manifest.layers[0]
+    fake.store.repo("shop/web").blobs.remove(layer.digest)
+    with pytest.raises(DamagedContent, match="does not have it"):
+        read(source, found, {layer.digest})
+
+
+def test_a_config_that_is_damaged_or_lost(
+    fake: FakeRegistry, memory: MemorySource, source: RegistrySource
+) -> None:
+    image = memory.make_image([b"one"], "reg.test/shop/web:1")
+    push(fake, memory, image)
+    config = image.tree.platform_images()[0].manifest.config
+    good = fake.store.blobs[config.digest]
+    fake.store.blobs[config.digest] = good[:-1] + b" "
+    with pytest.raises(DamagedContent):
+        source.resolve(f"{fake.address}/shop/web:1")
+    fake.store.repo("shop/web").blobs.remove(config.digest)
+    with pytest.raises(MalformedDocument):
+        source.resolve(f"{fake.address}/shop/web:1")
+
+
+def test_an_index_without_one_of_its_children_is_sparse(
+    fake: FakeRegistry, memory: MemorySource, source: RegistrySource
+) -> None:
+    images = [memory.make_image([name.encode()], f"reg.test/a:{name}", platform=f"linux/{name}")
+              for name in ("amd64", "arm64")]  # fmt: skip
+    index = memory.make_index(images, "reg.test/shop/multi:1")
+    push(fake, memory, index)
+    manifests = fake.store.repo("shop/multi").manifests
+    del manifests[images[0].tree.root.digest]
+    found = resolve(source, f"{fake.address}/shop/multi:1")
+    assert [str(image.platform) for image in found.tree.platform_images()] == ["linux/arm64"]
+    del manifests[images[1].tree.root.digest]
+    with pytest.raises(NotFound, match="none of the manifests"):
+        source.resolve(f"{fake.address}/shop/multi:1")
+
+
+def test_a_child_of_another_size_is_noticed(
+    fake: FakeRegistry, memory: MemorySource, source: RegistrySource
+) -> None:
+    """Registries do not check the sizes that a document names."""
+    image = memory.make_image([b"x"], "reg.test/a:1")
+    root = image.tree.root
+    wrong = Descriptor(media_type=root.media_type, digest=root.digest, size=root.size + 1)
+    index = memory.make_index([dataclasses.replace(image, tree=dataclasses.replace(image.tree, root=root))],
+                              "reg.test/shop/multi:1")  # fmt: skip
+    push(fake, memory, index)
+    repo = fake.store.repo("shop/multi")
+    media_type, raw = repo.manifests[index.tree.root.digest]
+    bad = raw.replace(f'"size":{root.size}'.encode(), f'"size":{wrong.size}'.encode())
+    assert bad != raw
+    fake.store.put_manifest("shop/multi", "bad", media_type, bad)
+    with pytest.raises(DamagedContent):
+        source.resolve(f"{fake.address}/shop/multi:bad")
+
+
+def test_old_and_strange_manifests_are_refused(
+    fake: FakeRegistry, memory: MemorySource, source: RegistrySource
+) -> None:
+    schema_1 = b'{"schemaVersion": 1, "name": "a", "fsLayers": []}'
+    repo = fake.store.repo("shop/old")
+    repo.manifests[digest_of(schema_1)] = (media_types.OCI_MANIFEST, schema_1)
+    repo.tags["1"] = digest_of(schema_1)
+    with pytest.raises(MalformedDocument):
+        source.resolve(f"{fake.address}/shop/old:1")
+
+
+def test_an_image_of_too_many_documents(fake: FakeRegistry, memory: MemorySource) -> None:
+    images = [memory.make_image([bytes([n])], f"reg.test/a:{n}") for n in range(5)]
+    push(fake, memory, memory.make_index(images, "reg.test/shop/many:1"))
+    limits = dataclasses.replace(DEFAULT_LIMITS, documents=4)
+    source = RegistrySource(plain_http=True, credentials=no_credentials, limits=limits)
+    with pytest.raises(MalformedDocument):
+        source.resolve(f"{fake.address}/shop/many:1")
+    source.close()
+
+
+def test_a_registry_that_is_not_there(source: RegistrySource) -> None:
+    with FakeRegistry() as gone:
+        address = gone.address
+    with pytest.raises(Unreachable):
+        source.resolve(f"{address}/shop/web:1")

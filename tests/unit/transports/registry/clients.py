@@ -1,0 +1,50 @@
+"""Clients that a test makes and forgets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.transports.registry.address import RegistryAddress
+from bundler.transports.registry.client import RegistryClient, Repository
+from bundler.transports.registry.credentials import CredentialFinder, no_credentials
+
+
+class Clients:
+    def __init__(self) -> None:
+        self._made: list[RegistryClient] = []
+
+    def client(
+        self,
+        address: str,
+        *,
+        plain_http: bool = True,
+        credentials: CredentialFinder = no_credentials,
+        limits: Limits = DEFAULT_LIMITS,
+        ca_file: Path | None = None,
+    ) -> RegistryClient:
+        made = RegistryClient(
+            RegistryAddress.parse(address, plain_http=plain_http),
+            credentials=credentials,
+            limits=limits,
+            ca_file=ca_file,
+        )
+        self._made.append(made)
+        return made
+
+    def repository(
+        self,
+        address: str,
+        name: str = "shop/web",
+        *,
+        push: bool = True,
+        plain_http: bool = True,
+        credentials: CredentialFinder = no_credentials,
+        ca_file: Path | None = None,
+    ) -> Repository:
+        client = self.client(address, plain_http=plain_http, credentials=credentials, ca_file=ca_file)
+        return Repository(client, name, push=push)
+
+    def close(self) -> None:
+        for client in self._made:
+            client.close()
