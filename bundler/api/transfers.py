@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import threading
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bundler.bundle.manifest import Image
+from bundler.bundle.manifest import Application, Image
 from bundler.bundle.reader import Bundle
 from bundler.content.images import ImageDestination, OnExistingTag, PutResult
 from bundler.errors import AirbundleError, Unreachable, UsageError
@@ -135,15 +136,14 @@ def _transfer(
 ) -> TransferReport:
     """Put one image after another; one that fails does not stop the others, a lost destination does."""
     chosen = selection or Selection()
-    selected = bundle.images(chosen.applications, chosen.images)
-    images = list({image.reference: image for _, image in selected}.values())
+    images = _each_once(bundle.images(chosen.applications, chosen.images))
     destination = open_destination()
     results: list[PutResult] = []
     failures: list[tuple[str, AirbundleError]] = []
     try:
         with progress.task(label, _bytes_of(bundle, images)) as task:
             seen: set[Digest] = set()
-            for image in images:
+            for number, image in enumerate(images):
                 share = _Share(task, _bytes_of(bundle, [image], seen))
                 seen.update(image.blobs)
                 try:
@@ -151,6 +151,8 @@ def _transfer(
                 except AirbundleError as error:
                     failures.append((image.reference, error))
                     if isinstance(error, Unreachable):
+                        lost = Unreachable(f"not tried, the destination was lost: {error}", advice=error.advice)
+                        failures += [(rest.reference, lost) for rest in images[number + 1 :]]
                         break
                 share.complete()
         destination.finish()
@@ -158,6 +160,22 @@ def _transfer(
         destination.abort()
         raise
     return TransferReport(tuple(results), tuple(failures))
+
+
+def _each_once(selected: Iterable[tuple[Application, Image]]) -> list[Image]:
+    """Return the images without those that an earlier application has too.
+
+    Raises:
+        UsageError: two applications have different images of one name, which a destination can hold only once.
+    """
+    images: dict[str, Image] = {}
+    for application, image in selected:
+        if images.setdefault(image.reference, image).descriptor.digest != image.descriptor.digest:
+            raise UsageError(
+                f"{image.reference} is another image in the application {application.name}",
+                advice="Name one application with --app.",
+            )
+    return list(images.values())
 
 
 def _bytes_of(bundle: Bundle, images: Collection[Image], besides: Collection[Digest] = ()) -> int:
@@ -176,10 +194,12 @@ class _Share:
     def __init__(self, task: Task, size: int) -> None:
         self._task = task
         self._left = size
+        self._lock = threading.Lock()
 
     def advance(self, count: int) -> None:
-        step = min(count, self._left)
-        self._left -= step
+        with self._lock:
+            step = min(count, self._left)
+            self._left -= step
         self._task.advance(step)
 
     def complete(self) -> None:

@@ -45,6 +45,8 @@ class BlobCheck:
 
     def close(self) -> None:
         """End the archive."""
+        if self._current is None:
+            self._find_blob(0)  # one without bytes may lie at the very end
         self._close_if_complete()
         self._drop()
 

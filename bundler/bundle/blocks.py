@@ -23,8 +23,11 @@ class ArchiveParts:
         self._starts = [0, *accumulate(part.size for part in archive.parts)]
 
     def locate(self, offset: int) -> tuple[int, int]:
-        """Return the index of the part that holds a byte of the archive, and the byte's place in it."""
-        index = bisect_right(self._starts, offset) - 1
+        """Return the index of the part that holds a byte of the archive, and the byte's place in it.
+
+        The end of the archive, where a blob without bytes may lie, is the end of its last part.
+        """
+        index = min(bisect_right(self._starts, offset), len(self.archive.parts)) - 1
         return index, offset - self._starts[index]
 
     def start_of(self, index: int) -> int:

@@ -45,6 +45,8 @@ class ImpactMap:
         Bytes that belong to no blob are headers and tables: the images stay whole for airbundle, but the
         archive's application cannot be imported by other tools.
         """
+        if start >= end:
+            return self.of_blobs((), archive)
         blobs = self._blobs[archive]
         first = bisect_right(blobs, start, key=lambda blob: blob.offset + blob.size)
         last = bisect_left(blobs, end, key=lambda blob: blob.offset)

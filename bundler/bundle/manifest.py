@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import msgspec
 
-from bundler.bundle.names import check_application_name, check_part_name
+from bundler.bundle.names import SHARED, check_application_name, check_part_name
 from bundler.content.compression import Encoder
 from bundler.content.hashing import sha256
 from bundler.errors import MalformedDocument, UnsupportedVersion, UsageError
@@ -18,8 +20,11 @@ from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.media_types import BUNDLE_MANIFEST
 from bundler.model.reference import Reference
 
-_SMALLEST_BLOCK = 64 << 10
+SMALLEST_BLOCK = 64 << 10
+#: A reader holds a block in memory, whatever a table claims.
+LARGEST_BLOCK = 64 << 20
 _WHAT = "bundle.json"
+_SHA256, _XXH3_128, _XXH3_64 = (re.compile(rf"[0-9a-f]{{{digits}}}", re.ASCII) for digits in (64, 32, 16))
 
 
 class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -200,35 +205,52 @@ def parse_bundle_manifest(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> Bundle
 
 
 def _check_archives(fields: _Fields) -> None:
-    if fields.block_bytes < _SMALLEST_BLOCK:
+    if not SMALLEST_BLOCK <= fields.block_bytes <= LARGEST_BLOCK:
         raise MalformedDocument(f"{_WHAT}: blocks of {fields.block_bytes} bytes")
     files: set[str] = set()
     for archive in fields.archives:
         for part in archive.parts:
             check_part_name(part.file, archive.name)
             files.add(part.file)
-            if len(part.blocks) != max(-(-part.size // fields.block_bytes), 0) or part.size < 1:
-                raise MalformedDocument(f"{_WHAT}: {part.file} has {len(part.blocks)} block sums")
-        if archive.size != sum(part.size for part in archive.parts):
+            _check_part(part, fields.block_bytes)
+        if not archive.parts or archive.size != sum(part.size for part in archive.parts):
             raise MalformedDocument(f"{_WHAT}: the sizes of the parts of {archive.name} do not add up")
     if len(files) != sum(len(archive.parts) for archive in fields.archives):
         raise MalformedDocument(f"{_WHAT}: a file stands twice")
-    if len({archive.name for archive in fields.archives}) != len(fields.archives):
+    names = {archive.name for archive in fields.archives}
+    if len(names) != len(fields.archives):
         raise MalformedDocument(f"{_WHAT}: an archive stands twice")
+    if names - {SHARED} != {application.name for application in fields.applications}:
+        raise MalformedDocument(f"{_WHAT}: the archives are not those of the applications")
+
+
+def _check_part(part: Part, block_bytes: int) -> None:
+    if len(part.blocks) != max(-(-part.size // block_bytes), 0) or part.size < 1:
+        raise MalformedDocument(f"{_WHAT}: {part.file} has {len(part.blocks)} block sums")
+    if (
+        not _SHA256.fullmatch(part.sha256)
+        or not _XXH3_128.fullmatch(part.xxh3_128)
+        or not all(map(_XXH3_64.fullmatch, part.blocks))
+    ):
+        raise MalformedDocument(f"{_WHAT}: {part.file} has a sum that is none")
 
 
 def _check_blobs(fields: _Fields) -> None:
     sizes = {archive.name: archive.size for archive in fields.archives}
-    for blob in fields.blobs:
+    taken: dict[str, int] = {}
+    for blob in sorted(fields.blobs, key=lambda blob: (blob.offset, blob.size)):
         end = blob.offset + blob.size
         if blob.size < 0 or blob.offset < 0 or end > sizes.get(blob.archive, -1):
             raise MalformedDocument(f"{_WHAT}: the blob {blob.digest} lies outside its archive")
+        if blob.offset < taken.get(blob.archive, 0):
+            raise MalformedDocument(f"{_WHAT}: the blob {blob.digest} lies over another one")
+        taken[blob.archive] = end
     if len({blob.digest for blob in fields.blobs}) != len(fields.blobs):
         raise MalformedDocument(f"{_WHAT}: a blob stands twice")
 
 
 def _check_applications(fields: _Fields) -> None:
-    held = {blob.digest for blob in fields.blobs}
+    held = {blob.digest: blob for blob in fields.blobs}
     names = [application.name for application in fields.applications]
     if len(set(names)) != len(names):
         raise MalformedDocument(f"{_WHAT}: an application stands twice")
@@ -236,8 +258,21 @@ def _check_applications(fields: _Fields) -> None:
         for application in fields.applications:
             check_application_name(application.name)
             for image in application.images:
-                Reference.parse(image.reference)
-                if not held.issuperset(image.blobs) or image.descriptor.digest not in image.blobs:
-                    raise MalformedDocument(f"{_WHAT}: a blob of {image.reference} is not in the table")
+                _check_image(image, held)
+            if len({image.reference for image in application.images}) != len(application.images):
+                raise MalformedDocument(f"{_WHAT}: an image of {application.name} stands twice")
     except UsageError as error:
         raise MalformedDocument(f"{_WHAT}: {error}") from error
+
+
+def _check_image(image: Image, held: Mapping[Digest, Blob]) -> None:
+    if str(Reference.parse(image.reference)) != image.reference:
+        raise MalformedDocument(f"{_WHAT}: {image.reference} is not a full name")
+    if not image.blobs or not all(digest in held for digest in (image.descriptor.digest, *image.blobs)):
+        raise MalformedDocument(f"{_WHAT}: a blob of {image.reference} is not in the table")
+    if image.descriptor.digest not in image.blobs:
+        raise MalformedDocument(f"{_WHAT}: {image.reference} does not list its own manifest")
+    if image.descriptor.size != held[image.descriptor.digest].size:
+        raise MalformedDocument(f"{_WHAT}: the manifest of {image.reference} has two sizes")
+    if len(image.platforms) != len(image.image_ids):
+        raise MalformedDocument(f"{_WHAT}: {image.reference} has not one image ID for each platform")

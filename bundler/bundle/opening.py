@@ -13,8 +13,10 @@ from bundler.bundle.names import BUNDLE_JSON, BUNDLE_JSON_COPY, CHECKSUMS
 from bundler.content.files import disk_errors, open_regular, partial
 from bundler.content.hashing import sha256
 from bundler.errors import (
+    AirbundleError,
     DamagedBundle,
     DamagedContent,
+    DiskError,
     IncompleteBundle,
     MalformedDocument,
     NotABundle,
@@ -32,8 +34,9 @@ class _Candidate:
 
     file: str
     raw: bytes | None
-    manifest: BundleManifest | None
-    problem: str
+    manifest: BundleManifest | None = None
+    problem: str = ""
+    error: AirbundleError | None = None
 
 
 def open_manifest(directory: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[BundleManifest, list[Finding]]:
@@ -55,12 +58,15 @@ def open_manifest(directory: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[Bun
             raise NotFound(f"{directory}: there is no such directory")
     main, copy = (_read(directory / name, limits) for name in (BUNDLE_JSON, BUNDLE_JSON_COPY))
     sums = _read_sums(directory / CHECKSUMS, limits)
+    if main.raw is None and partial(directory / BUNDLE_JSON).exists():
+        raise IncompleteBundle(f"{directory} holds an unfinished bundle")
     if main.raw is None and copy.raw is None:
-        if partial(directory / BUNDLE_JSON).exists():
-            raise IncompleteBundle(f"{directory} holds an unfinished bundle")
         raise NotABundle(f"{directory} holds no {BUNDLE_JSON}")
     chosen, findings = _choose(main, copy, sum_of_bundle_json(sums or b""))
     if chosen.manifest is None:
+        # What could not be read is not damaged, and what is of another version neither.
+        for error in filter(None, (main.error, copy.error)):
+            raise error
         raise DamagedBundle(f"{directory}: neither {BUNDLE_JSON} nor its copy can be read: {main.problem}")
     if sums != write_checksums(chosen.manifest):
         code = "missing" if sums is None else "wrong-checksums"
@@ -93,15 +99,19 @@ def _read(path: Path, limits: Limits) -> _Candidate:
     try:
         raw = read_small(path, limits.bundle_manifest_bytes)
     except NotFound:
-        return _Candidate(path.name, None, None, "is not there")
+        return _Candidate(path.name, None, problem="is not there")
     except DamagedContent as error:
-        return _Candidate(path.name, b"", None, str(error))
+        return _Candidate(path.name, b"", problem=str(error))
+    except DiskError as error:
+        # A bad sector under one of the two is what the other one is for.
+        return _Candidate(path.name, b"", problem=str(error), error=error)
     try:
-        return _Candidate(path.name, raw, parse_bundle_manifest(raw, limits), "")
-    except UnsupportedVersion:
-        raise
+        return _Candidate(path.name, raw, parse_bundle_manifest(raw, limits))
+    except UnsupportedVersion as error:
+        # One flipped bit makes another version of a version.
+        return _Candidate(path.name, raw, problem=str(error), error=error)
     except MalformedDocument as error:
-        return _Candidate(path.name, raw, None, str(error))
+        return _Candidate(path.name, raw, problem=str(error))
 
 
 def _read_sums(path: Path, limits: Limits) -> bytes | None:
@@ -109,7 +119,7 @@ def _read_sums(path: Path, limits: Limits) -> bytes | None:
         return read_small(path, limits.bundle_manifest_bytes)
     except NotFound:
         return None
-    except DamagedContent:
+    except (DamagedContent, DiskError):
         return b""
 
 

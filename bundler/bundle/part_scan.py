@@ -12,7 +12,7 @@ from bundler.bundle.blocks import read_from
 from bundler.bundle.manifest import Part
 from bundler.content.files import disk_errors, open_regular
 from bundler.content.hashing import Sha256, block_sum
-from bundler.errors import DiskError, NotFound, NotRegular
+from bundler.errors import DiskError, NotFound, NotRegular, NotWritable
 
 #: Is given the offset of a good block in its part and the block, in order.
 Consumer = Callable[[int, memoryview], None]
@@ -60,6 +60,11 @@ class PartScan:
         except NotRegular as error:
             advance(part.size)
             return [PartProblem(3, "not-regular", 0, part.size, "a regular file", str(error))]
+        except NotWritable:
+            raise  # permission denied: it was not checked, which is not the same as bad
+        except DiskError as error:
+            advance(part.size)
+            return [PartProblem(4, "unreadable", 0, part.size, f"{part.size} bytes", str(error))]
         try:
             return self._scan_file(file, path, part, consumer, advance)
         finally:
@@ -81,10 +86,11 @@ class PartScan:
             _wait(busy[turn])
             block = self._buffers[turn][:length]
             problem = self._read_block(file, path, part, number, block)
-            advance(length)
+            is_end = problem is not None and problem.code == "too-short"
+            advance(part.size - offset if is_end else length)
             if problem is not None:
                 problems.append(problem)
-                if problem.code == "too-short":
+                if is_end:
                     break
                 continue
             if self._with_sha256:

@@ -12,7 +12,7 @@ from bundler.bundle.opening import open_manifest
 from bundler.content.images import Content, FoundImage, OutgoingImage, RegistryForm
 from bundler.content.streams import ByteStream, VerifiedStream, read_all
 from bundler.content.trees import collect_tree
-from bundler.errors import DamagedBundle, DamagedContent, InvalidReference, NotFound
+from bundler.errors import DamagedContent, InvalidReference, MalformedDocument, NotFound, UsageError
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
@@ -94,8 +94,11 @@ class Bundle:
 
         Raises:
             NotFound: the bundle has no such blob.
+            UsageError: the offset lies outside of it.
         """
         blob = self._blob(descriptor)
+        if not 0 <= offset <= blob.size:
+            raise UsageError(f"offset {offset} is outside of {blob.digest}")
         stream = ArchiveStream(self._parts[blob.archive], blob.offset + offset, blob.size - offset)
         if offset:
             return stream
@@ -104,7 +107,8 @@ class Bundle:
     def resolve(self, name: str) -> tuple[FoundImage, ...]:
         """Find an image by its full or short name; ``""`` means all."""
         found = self.images(names=[name] if name else [])
-        return tuple(self._form(image) for image in {image.reference: image for _, image in found}.values())
+        images = {(image.reference, image.descriptor.digest): image for _, image in found}
+        return tuple(map(self._form, images.values()))
 
     def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
         """Yield blobs in the order in which they lie in the archives: media are read from front to back."""
@@ -140,7 +144,7 @@ class Bundle:
         if blob is None:
             raise NotFound(f"the bundle has no blob {descriptor.digest}")
         if blob.size != descriptor.size:
-            raise DamagedBundle(
+            raise MalformedDocument(
                 f"the blob {blob.digest} has {blob.size} bytes in bundle.json, {descriptor.size} in its image"
             )
         return blob

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bundler.bundle.blob_check import BlobCheck
+from bundler.bundle.closure import Disagreement, check_closure
 from bundler.bundle.findings import LAST_CHECK, Finding, Level, VerificationReport
 from bundler.bundle.impact import ImpactMap
 from bundler.bundle.manifest import Archive, Blob, Image, Part
@@ -17,9 +18,7 @@ from bundler.bundle.names import is_part_name, is_system_file
 from bundler.bundle.part_scan import PartProblem, PartScan
 from bundler.bundle.reader import Bundle
 from bundler.content.files import disk_errors
-from bundler.errors import AirbundleError, DamagedBundle, IncompleteBundle
 from bundler.model.limits import DEFAULT_LIMITS, Limits
-from bundler.model.media_types import is_foreign_layer
 from bundler.progress import SILENT, Progress, Task
 
 #: Check 2: is given the directory and the bytes of bundle.json; returns what is wrong with the signature.
@@ -73,7 +72,8 @@ class _Verification:
         if self._last >= 6:
             for application in self._manifest.applications:
                 for image in application.images:
-                    self._check_closure(image, application.name)
+                    if wrong := check_closure(self._bundle, image):
+                        self._report_image(image, application.name, wrong)
         found = sorted(self._findings, key=lambda finding: (finding.check, finding.file, finding.offset or 0))
         return VerificationReport(self._manifest.id, self._level, tuple(found), left_by_systems)
 
@@ -82,8 +82,13 @@ class _Verification:
         known = {part.file for part in self._manifest.parts}
         with disk_errors(self._bundle.directory):
             names = sorted(path.name for path in self._bundle.directory.iterdir())
+
+        def _is_known(name: str) -> bool:
+            # A file system may give names back in capitals; one that knows both cases may hold both.
+            return name in known or (name.lower() in known and name.lower() not in names)
+
         for name in names:
-            if is_part_name(name) and not is_system_file(name) and name.lower() not in known:
+            if is_part_name(name) and not is_system_file(name) and not _is_known(name):
                 self._findings.append(Finding(3, "stranger", name, expected="no such part", found="a file"))
         return tuple(name for name in names if is_system_file(name))
 
@@ -146,38 +151,20 @@ class _Verification:
             )
         )
 
-    def _check_closure(self, image: Image, application: str) -> None:
-        """Check 6: the table lists, for each image, exactly what its own documents ask for."""
-        try:
-            tree = self._bundle.outgoing(image).tree
-            needed = {
-                blob.digest for blob in tree.blobs() if not (is_foreign_layer(blob.media_type) and blob.urls)
-            }
-        except (IncompleteBundle, DamagedBundle):
-            return  # the part that holds the document is missing or damaged; checks 3 and 4 have said so
-        except AirbundleError as error:
-            self._report_image(
-                image, application, "broken-image", "documents that follow the specification", str(error)
-            )
-            return
-        if missing := needed - set(image.blobs):
-            self._report_image(image, application, "not-in-bundle", min(missing), "no such blob")
-        elif extra := set(image.blobs) - needed:
-            self._report_image(image, application, "not-in-image", "no such blob", min(extra))
-
-    def _report_image(self, image: Image, application: str, code: str, expected: str, found: str) -> None:
+    def _report_image(self, image: Image, application: str, wrong: Disagreement) -> None:
+        """Check 6; the place is that of the image's root."""
         blob = self._manifest.blob_by_digest[image.descriptor.digest]
         parts = self._bundle.parts_of(blob.archive)
         index, inside = parts.locate(blob.offset)
         self._findings.append(
             Finding(
                 check=6,
-                code=code,
+                code=wrong.code,
                 file=parts.archive.parts[index].file,
                 offset=inside,
                 length=blob.size,
-                expected=expected,
-                found=found,
+                expected=wrong.expected,
+                found=wrong.found,
                 blobs=(blob.digest,),
                 applications=(application,),
                 images=(image.reference,),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import traceback
 
@@ -11,8 +13,33 @@ from bundler.progress import SILENT, Progress
 
 
 def printable(text: str) -> str:
-    """Return text that can do a terminal no harm: control characters from outside are shown escaped."""
-    return "".join(char if char.isprintable() or char == "\n" else ascii(char)[1:-1] for char in text)
+    """Return text that can do a terminal no harm: control characters from outside are shown escaped.
+
+    Line ends too: a name that holds one must not be able to add a line of its own to what is printed.
+    """
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def say(text: str) -> None:
+    """Print a line on stderr. Nobody may be listening any more; that is no reason to stop the work."""
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError, ValueError):
+            print(text, file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    """Print a line on stdout. Whoever read it may have gone: what the command found stays its exit status."""
+    try:
+        print(text)
+    except BrokenPipeError:
+        drop_output()
+
+
+def drop_output() -> None:
+    """Send to nowhere what is still to be printed on stdout, where writing it at exit would only fail again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 class Console:
@@ -26,7 +53,7 @@ class Console:
     @property
     def progress(self) -> Progress:
         """Where the library tells what it is doing: bars on a terminal, lines elsewhere, nothing if quiet."""
-        if self.quiet:
+        if self.quiet or sys.stderr is None:
             return SILENT
         if sys.stderr.isatty():
             from bundler.cli.bars import BarProgress
@@ -39,29 +66,33 @@ class Console:
     def document(self, value: object) -> None:
         """Print the one JSON document of a command, if JSON was asked for."""
         if self.as_json:
-            print(json.dumps(value, indent=2, sort_keys=True))
+            show(json.dumps(value, indent=2, sort_keys=True))
 
     def line(self, text: str = "") -> None:
         """Print a line for people, unless they asked for JSON or for silence."""
         if not self.as_json and not self.quiet:
-            print(printable(text))
+            show(printable(text))
 
     def warn(self, text: str) -> None:
         """Say on stderr what needs attention and is no error."""
         if not self.quiet:
-            print(f"airbundle: warning: {printable(text)}", file=sys.stderr)
+            say(f"airbundle: warning: {printable(text)}")
 
     def error(self, error: AirbundleError) -> None:
         """Print an error with its cause and the next step; as one JSON object if JSON was asked for."""
         if self.as_json:
-            print(json.dumps(describe_error(error), sort_keys=True), file=sys.stderr)
+            say(json.dumps(describe_error(error), sort_keys=True))
             return
-        print(f"airbundle: error: {printable(error.message)}", file=sys.stderr)
+        # A parser's message may have several lines; only the first one looks like the beginning of an error.
+        first, *more = error.message.split("\n")
+        say(f"airbundle: error: {printable(first)}")
+        for line in more:
+            say(f"    {printable(line)}")
         if error.advice:
-            print(f"  next: {printable(error.advice)}", file=sys.stderr)
+            say(f"  next: {printable(error.advice)}")
         if self.verbose and error.__cause__ is not None:
             detail = "".join(traceback.format_exception_only(type(error.__cause__), error.__cause__)).strip()
-            print(f"  cause: {printable(detail)}", file=sys.stderr)
+            say(f"  cause: {printable(detail)}")
 
 
 def describe_error(error: AirbundleError) -> dict[str, object]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from types import TracebackType
 
-from bundler.cli.console import printable
+from bundler.cli.console import printable, say
 from bundler.model.sizes import format_size
 from bundler.progress import Task
 
@@ -75,7 +74,7 @@ class LineTask:
         self._print(", ".join(filter(None, (done, f"{rate}/s", self._text))))
 
     def _print(self, text: str) -> None:
-        print(f"airbundle: {self._label}: {text}", file=sys.stderr, flush=True)
+        say(f"airbundle: {self._label}: {text}")
 
 
 class LineProgress:
@@ -87,4 +86,4 @@ class LineProgress:
 
     def message(self, text: str) -> None:
         """Print a line at once."""
-        print(f"airbundle: {printable(text)}", file=sys.stderr, flush=True)
+        say(f"airbundle: {printable(text)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from types import FrameType
@@ -12,9 +11,9 @@ import typer
 
 from bundler import __version__
 from bundler.cli.commands import extract, inspect, load, pack, plan, push, schema, verify
-from bundler.cli.console import Console
+from bundler.cli.console import Console, drop_output, show
 from bundler.cli.options import CARRYING, FAR_SIDE, NEAR_SIDE, TOOLS
-from bundler.errors import AirbundleError, ExitStatus, Interrupted, UsageError
+from bundler.errors import AirbundleError, Interrupted, UsageError
 
 app = typer.Typer(
     name="airbundle",
@@ -35,7 +34,7 @@ app.command("schema", rich_help_panel=TOOLS)(schema.run)
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        print(f"airbundle {__version__}")
+        show(f"airbundle {__version__}")
         raise typer.Exit
 
 
@@ -59,23 +58,27 @@ def main(arguments: list[str]) -> int:
     # Options are not parsed yet when parsing them fails; these two decide how any error is shown.
     console = Console(as_json="--json" in arguments, quiet=False, verbose=_is_verbose(arguments))
     try:
-        status = app(arguments, prog_name="airbundle", standalone_mode=False)
-        sys.stdout.flush()
-        return int(status or 0)
+        status = int(app(arguments, prog_name="airbundle", standalone_mode=False) or 0)
+        return _flushed(status)
     except AirbundleError as error:
         return _fail(console, error)
     except (KeyboardInterrupt, typer.Abort):
         return _fail(console, Interrupted("interrupted; nothing is half-written under a final name"))
     except typer.TyperException as error:
         return _fail(console, UsageError(error.format_message()))
-    except BrokenPipeError:
-        # Whoever read the output has gone; writing the rest at exit would only fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return int(ExitStatus.DONE)
     except Exception as error:
         if console.verbose:
             raise
         return _fail(console, AirbundleError(f"unexpected {type(error).__name__}: {error}"))
+
+
+def _flushed(status: int) -> int:
+    """Write out what stdout still holds; a reader that has gone changes nothing about what was found."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()
+    return status
 
 
 def _fail(console: Console, error: AirbundleError) -> int:

@@ -43,6 +43,7 @@ class ImagePacker:
         self._archive = archive
         self._options = options
         self._task = task
+        self._diff_ids: dict[Digest, Digest] = {}
 
     def pack(self, image: PlannedImage) -> ImageTree:
         """Store everything that the image is made of and that is not stored yet; return its documents.
@@ -58,7 +59,7 @@ class ImagePacker:
 
     def _pack_registry_form(self, image: PlannedImage, found: RegistryForm) -> ImageTree:
         tree = found.tree
-        diff_ids = {layer.digest: diff_id for diff_id, layer in layers_of(tree)}
+        diff_ids = self._agreed_diff_ids(image, tree)
         blobs = {blob.digest: blob for blob in carried(tree) if not self._blobs.has(blob.digest)}
         for content in self._contents(image, [digest for digest in blobs if digest not in tree.documents]):
             blob = blobs[content.digest]
@@ -78,6 +79,18 @@ class ImagePacker:
         for digest in [digest for digest in blobs if digest in tree.documents]:
             self._store_document(digest, blobs[digest], tree.documents[digest])
         return tree
+
+    def _agreed_diff_ids(self, image: PlannedImage, tree: ImageTree) -> dict[Digest, Digest]:
+        """Return the DiffID of each layer; it is proven once, when the blob is read, so all must say the same."""
+        result: dict[Digest, Digest] = {}
+        for diff_id, layer in layers_of(tree):
+            result[layer.digest] = diff_id
+            if self._diff_ids.setdefault(layer.digest, diff_id) != diff_id:
+                raise DamagedContent(
+                    f"{image.reference.familiar}: the layer {layer.digest} is said to hold {diff_id}, "
+                    f"but another config says {self._diff_ids[layer.digest]}"
+                )
+        return result
 
     def _pack_engine_form(self, image: PlannedImage, found: EngineForm) -> ImageTree:
         tree = self._blobs.tree_of(found.config_digest)

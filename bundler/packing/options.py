@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bundler.bundle.manifest import LARGEST_BLOCK, SMALLEST_BLOCK
 from bundler.content.compression import Encoder
 from bundler.errors import UsageError
 from bundler.model.limits import DEFAULT_LIMITS, Limits
@@ -24,7 +25,7 @@ class PackOptions:
         name: of the bundle; ``None`` means the names of its applications, joined by dashes.
         version: of the bundle, any text.
         part_bytes: largest size of a part, from 64 KiB; 0 means that nothing is cut.
-        block_bytes: size of a block, from 64 KiB.
+        block_bytes: size of a block, from 64 KiB to 64 MiB.
         encoder: how layers that have no registry form yet are compressed.
         workers: zstd's threads, 1 to 8; ``None`` means one per processor.
         limits: bounds on what is read.
@@ -41,8 +42,9 @@ class PackOptions:
     def __post_init__(self) -> None:
         if self.part_bytes and self.part_bytes < SMALLEST_PART:
             raise UsageError(f"a part has at least {format_size(SMALLEST_PART)}, not {self.part_bytes} bytes")
-        if self.block_bytes < SMALLEST_PART:
-            raise UsageError(f"a block has at least {format_size(SMALLEST_PART)}, not {self.block_bytes} bytes")
+        if not SMALLEST_BLOCK <= self.block_bytes <= LARGEST_BLOCK:
+            bounds = f"{format_size(SMALLEST_BLOCK)} to {format_size(LARGEST_BLOCK)}"
+            raise UsageError(f"a block has {bounds}, not {self.block_bytes} bytes")
         for label, text in (("name", self.name or ""), ("version", self.version)):
             if len(text) > 200 or not text.isprintable():
                 raise UsageError(f"the {label} of a bundle is one line of at most 200 characters")

@@ -7,7 +7,8 @@ import json
 
 def run() -> int:
     """Print the JSON Schema of the configuration file."""
+    from bundler.cli.console import show
     from bundler.packing.config import config_schema
 
-    print(json.dumps(config_schema(), indent=2))
+    show(json.dumps(config_schema(), indent=2))
     return 0

@@ -1,0 +1,54 @@
+"""Check 6: what bundle.json says of an image is what the image's own documents say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bundler.bundle.manifest import Image
+from bundler.bundle.reader import Bundle
+from bundler.errors import AirbundleError, DamagedBundle, DiskError, IncompleteBundle
+from bundler.model.image import ImageTree
+from bundler.model.media_types import is_foreign_layer, is_layer
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """How the table and the documents of an image differ: a stable code, and both sides."""
+
+    code: str
+    expected: str
+    found: str
+
+
+def check_closure(bundle: Bundle, image: Image) -> Disagreement | None:
+    """Compare an image's row with its documents; return the first difference.
+
+    ``None`` also where a document lies in a part that is missing or damaged: checks 3 and 4 say so.
+    """
+    try:
+        return _compare(bundle, image, bundle.outgoing(image).tree)
+    except (IncompleteBundle, DamagedBundle, DiskError):
+        return None
+    except AirbundleError as error:
+        return Disagreement("broken-image", "documents that follow the specification", str(error))
+
+
+def _compare(bundle: Bundle, image: Image, tree: ImageTree) -> Disagreement | None:
+    carried = [blob for blob in tree.blobs() if not (is_foreign_layer(blob.media_type) and blob.urls)]
+    needed = {blob.digest for blob in carried}
+    if missing := needed - set(image.blobs):
+        return Disagreement("not-in-bundle", min(missing), "no such blob")
+    if extra := set(image.blobs) - needed:
+        return Disagreement("not-in-image", "no such blob", min(extra))
+    rows = bundle.manifest.blob_by_digest
+    for blob in carried:
+        if rows[blob.digest].size != blob.size:
+            sizes = f"{blob.digest} has {blob.size} bytes", f"{rows[blob.digest].size} bytes in bundle.json"
+            return Disagreement("broken-image", *sizes)
+    # Check 8 compares a layer with its row; only here the row is compared with the image's config.
+    for platform_image in tree.platform_images():
+        for layer, diff_id in platform_image.layers():
+            row = rows.get(layer.digest)
+            if row and diff_id and is_layer(layer.media_type) and row.diff_id != diff_id:
+                return Disagreement("broken-image", f"{layer.digest} holds {diff_id}", f"it holds {row.diff_id}")
+    return None

@@ -1,0 +1,122 @@
+"""Gathering the documents of an image from where they can be fetched one by one."""
+
+from __future__ import annotations
+
+import pytest
+
+from bundler.content.trees import collect_tree
+from bundler.errors import AirbundleError, DamagedContent, MalformedDocument
+from bundler.model import media_types
+from bundler.model.descriptor import Descriptor
+from bundler.model.digest import Digest
+from bundler.model.image import ImageTree
+from bundler.model.limits import Limits
+from tests.fakes.memory import MemorySource
+
+
+def collect(source: MemorySource, root: Descriptor, limits: Limits | None = None) -> ImageTree:
+    return collect_tree(root, lambda wanted: source.blobs.get(wanted.digest), limits or Limits())
+
+
+def test_gathers_documents_and_never_asks_for_layers() -> None:
+    source = MemorySource()
+    images = [source.make_image([b"base", b"1"], "x", platform=f"linux/{name}") for name in ("amd64", "arm64")]
+    root = source.make_index([source.make_index(images, "x")], "web").tree.root
+    asked: list[Digest] = []
+
+    def fetch(wanted: Descriptor) -> bytes | None:
+        asked.append(wanted.digest)
+        return source.blobs[wanted.digest]
+
+    tree = collect_tree(root, fetch)
+    assert len(tree.documents) == 6  # 2 indexes, 2 manifests, 2 configs
+    assert sorted(asked) == sorted(tree.documents)
+    assert all(tree.documents[digest] == source.blobs[digest] for digest in tree.documents)
+
+
+def test_children_of_an_index_may_be_absent() -> None:
+    source = MemorySource()
+    there, away = (
+        source.make_image([name.encode()], "x", platform=f"linux/{name}") for name in ("amd64", "arm64")
+    )
+    root = source.make_index([there, away], "web").tree.root
+    del source.blobs[away.tree.root.digest]
+    tree = collect(source, root)
+    assert [image.descriptor.digest for image in tree.platform_images()] == [there.tree.root.digest]
+
+
+def test_children_of_unknown_types_are_taken_as_absent() -> None:
+    source = MemorySource()
+    there = source.make_image([b"1"], "x")
+    strange = source.store(b"\xff not JSON at all", "application/vnd.example.future+json")
+    tree = source.make_index([there], "web", absent=[strange]).tree
+    assert strange.digest not in tree.documents
+    assert len(list(tree.nodes())) == 2
+
+
+def test_an_artifact_s_config_is_no_document() -> None:
+    source = MemorySource()
+    tree = source.make_artifact(b"x", "web:sig").tree
+    assert set(tree.documents) == {tree.root.digest}
+
+
+def test_the_root_and_configs_must_be_there() -> None:
+    source = MemorySource()
+    image = source.make_image([b"1"], "web")
+    (platform_image,) = image.tree.platform_images()
+    config = source.blobs.pop(platform_image.image_id)
+    with pytest.raises(MalformedDocument, match=r"image config .* is not there"):
+        collect(source, image.tree.root)
+    source.blobs[platform_image.image_id] = config
+    del source.blobs[image.tree.root.digest]
+    with pytest.raises(MalformedDocument, match=r"manifest .* is not there"):
+        collect(source, image.tree.root)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda raw: raw[:-1], lambda raw: raw + b" ", lambda raw: raw[:-1] + b" ", lambda _: b""]
+)
+def test_every_document_is_verified(damage: object) -> None:
+    source = MemorySource()
+    root = source.make_index([source.make_image([b"1"], "x")], "web").tree.root
+    for digest in list(collect(source, root).documents):
+        kept = source.blobs[digest]
+        source.blobs[digest] = damage(kept)  # type: ignore[operator]
+        with pytest.raises(DamagedContent, match="is damaged"):
+            collect(source, root)
+        source.blobs[digest] = kept
+
+
+def test_every_bound_holds() -> None:
+    source = MemorySource()
+    form = source.make_image([b"1"], "x")
+    for _ in range(3):
+        form = source.make_index([form], "x")
+    assert len(collect(source, form.tree.root, Limits(document_nesting=3)).documents) == 5
+    for limits in (Limits(document_nesting=2), Limits(documents=3), Limits(document_bytes=100)):
+        with pytest.raises(MalformedDocument):
+            collect(source, form.tree.root, limits)
+
+
+def test_the_declared_size_is_bounded_before_anything_is_fetched() -> None:
+    huge = Descriptor(media_type=media_types.OCI_INDEX, digest=Digest.from_hex("0" * 64), size=1 << 40)
+
+    def fetch(_: Descriptor) -> bytes | None:
+        pytest.fail("fetched")
+
+    with pytest.raises(MalformedDocument, match="more than the"):
+        collect_tree(huge, fetch)
+
+
+def test_what_was_verified_is_what_is_walked() -> None:
+    # One digest listed twice, the second time with a size that is not its own.
+    source = MemorySource()
+    image = source.make_image([b"1"], "x").tree.root
+    lie = Descriptor(media_type=image.media_type, digest=image.digest, size=image.size + 1)
+    for order, right in (([image, lie], True), ([lie, image], False)):
+        try:
+            tree = source.make_index([], "web", absent=order).tree
+            assert right
+            assert [found.size for found, _ in tree.nodes()][1] == image.size
+        except AirbundleError:
+            assert not right
