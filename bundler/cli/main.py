@@ -13,7 +13,7 @@ from bundler import __version__
 from bundler.cli.commands import extract, inspect, load, pack, plan, push, schema, verify
 from bundler.cli.console import Console, drop_output, show
 from bundler.cli.options import CARRYING, FAR_SIDE, NEAR_SIDE, TOOLS
-from bundler.errors import AirbundleError, Interrupted, UsageError
+from bundler.errors import AirbundleError, ExitStatus, Interrupted, UsageError
 
 app = typer.Typer(
     name="airbundle",
@@ -59,13 +59,17 @@ def main(arguments: list[str]) -> int:
     console = Console(as_json="--json" in arguments, quiet=False, verbose=_is_verbose(arguments))
     try:
         status = int(app(arguments, prog_name="airbundle", standalone_mode=False) or 0)
+        if status == ExitStatus.INTERRUPTED:
+            # typer makes a silent exit of Ctrl-C; no failure of ours is silent.
+            raise KeyboardInterrupt
         return _flushed(status)
     except AirbundleError as error:
         return _fail(console, error)
     except (KeyboardInterrupt, typer.Abort):
         return _fail(console, Interrupted("interrupted; nothing is half-written under a final name"))
     except typer.TyperException as error:
-        return _fail(console, UsageError(error.format_message()))
+        # Without a command the help was printed, and there is no message.
+        return _fail(console, UsageError(error.format_message() or "no command is named"))
     except Exception as error:
         if console.verbose:
             raise

@@ -45,7 +45,7 @@ Items = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[CONFIG] [APP=IMAGE]...",
-        help="A configuration file, images by application, or both. Images are named as [transport:]name.",
+        help="A configuration file, images by application, or both. Images are named NAME or TRANSPORT:NAME.",
         show_default=False,
     ),
 ]

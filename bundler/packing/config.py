@@ -66,8 +66,11 @@ def read_config(path: Path) -> PackConfig:
         NotFound: it is not there.
         ConfigError: it is not what the schema says.
     """
-    with disk_errors(path), path.open("rb") as file:
-        raw = file.read(_MOST_BYTES + 1)
+    with disk_errors(path):
+        if path.is_dir():
+            raise ConfigError(f"{path} is a directory", advice="Name a file, or images as APP=IMAGE.")
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
     if len(raw) > _MOST_BYTES:
         raise ConfigError(f"{path} is larger than any configuration")
     try:

@@ -132,17 +132,14 @@ class RealEngine:
 
     def _command(self) -> list[str]:
         state = self._directory
+        # A namespace must not end with an underscore, or have two in a row; a temporary name may.
+        space = state.name.replace("_", "0")
         return [
             "dockerd",
             *("--data-root", f"{state}/data", "--exec-root", f"{state}/exec", "--pidfile", f"{state}/pid"),
             *("--host", self.host, "--bridge=none", "--iptables=false", "--shutdown-timeout", "5"),
             # Where the system's containerd runs, dockerd uses that one: engines must not meet in one namespace.
-            *(
-                "--containerd-namespace",
-                state.name,
-                "--containerd-plugins-namespace",
-                f"{state.name}-plugins",
-            ),
+            *("--containerd-namespace", space, "--containerd-plugins-namespace", f"{space}-plugins"),
         ]
 
     def _answers(self) -> bool:

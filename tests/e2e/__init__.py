@@ -1,0 +1,1 @@
+"""The installed command against real engines, registries and readers."""
