@@ -128,8 +128,11 @@ class Bundle:
         """Nothing is held open."""
 
     def _form(self, image: Image) -> RegistryForm:
+        own = frozenset(image.blobs)
+
         def fetch(descriptor: Descriptor) -> bytes | None:
-            if descriptor.digest not in self.manifest.blob_by_digest:
+            # A variant that this image's source did not have may be in the bundle for another image.
+            if descriptor.digest not in own:
                 return None
             stream = self.open_blob(descriptor)
             try:

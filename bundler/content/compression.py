@@ -1,15 +1,19 @@
-"""The one place where layers are compressed and decompressed.
+"""The one place where bytes are compressed and decompressed.
 
-zstd gives the same bytes on every machine only by this rule: always streaming, always its own threads (one is
-enough, none is another algorithm), size not declared, checksum on, job size untouched, no flush in between.
+Layers are made as zstd or gzip; what others compressed is read also as xz and bzip2. zstd gives the same bytes on
+every machine only by this rule: always streaming, always its own threads (one is enough, none is another
+algorithm), size not declared, checksum on, job size untouched, no flush in between.
 """
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol, cast
 
 import msgspec
@@ -24,6 +28,17 @@ from bundler.model.limits import DEFAULT_LIMITS, Limits
 _MOST_WORKERS = 8
 _LEVELS = {"zstd": range(1, 20), "gzip": range(1, 10)}
 _DEFAULT_LEVEL = {"zstd": 3, "gzip": 6}
+#: How many bytes from the start of a file :func:`recognise_compression` must see.
+MAGIC_BYTES = 10
+# Long enough that no tar begins so: its first bytes are the name of a file.
+_MAGICS = {
+    "gzip": re.compile(rb"\x1f\x8b\x08"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
+    "xz": re.compile(rb"\xfd7zXZ\0"),
+    "bzip2": re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)"),
+}
+#: Zeros may stand behind a stream of xz, in groups of this many.
+_XZ_PADDING = 4
 
 
 class Encoder(msgspec.Struct, frozen=True):
@@ -112,13 +127,31 @@ class _GzipCompressor:
         yield self._compressor.flush()
 
 
+def recognise_compression(start: bytes) -> str:
+    """Tell from the first ``MAGIC_BYTES`` of a file how it is compressed; ``none`` if it is not."""
+    return next((name for name, magic in _MAGICS.items() if magic.match(start)), "none")
+
+
 class DecompressedStream:
     """The bytes inside a compressed stream, in bounded memory whatever the stream claims."""
 
-    def __init__(self, stream: ByteStream, compression: str, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Read ``stream`` as ``gzip``, ``zstd`` or ``none``; several members or frames are one stream."""
+    def __init__(
+        self,
+        stream: ByteStream,
+        compression: str,
+        limits: Limits = DEFAULT_LIMITS,
+        most_bytes: int | None = None,
+    ) -> None:
+        """Read a stream; several members or frames are one stream.
+
+        Args:
+            stream: The compressed bytes.
+            compression: ``gzip``, ``zstd``, ``xz``, ``bzip2`` or ``none``.
+            limits: Bounds the memory that a decoder takes.
+            most_bytes: Bounds what comes out; ``Limits.layer_bytes`` where it is not given.
+        """
         self._below = stream
-        self._left = limits.layer_bytes
+        self._left = limits.layer_bytes if most_bytes is None else most_bytes
         self._frames = FrameTracker()
         self._file = cast(BinaryIO, self._open(stream, compression, limits))
 
@@ -129,13 +162,19 @@ class DecompressedStream:
             decompressor = zstandard.ZstdDecompressor(max_window_size=1 << limits.window_log)
             source = cast(BinaryIO, _TrackedFile(stream, self._frames))
             return decompressor.stream_reader(source, read_across_frames=True)
+        if compression == "bzip2":
+            return _Members(stream, bz2.BZ2Decompressor)
+        if compression == "xz":
+            # Beside the window a decoder of xz holds tables of its own, well below 1 MiB.
+            most_memory = (1 << limits.window_log) + (1 << 20)
+            return _Members(stream, lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, most_memory), _XZ_PADDING)
         return stream
 
     def readinto(self, buffer: memoryview) -> int:
         """Read on.
 
         Raises:
-            DamagedContent: the compressed form is broken, or holds more than ``Limits.layer_bytes``.
+            DamagedContent: the compressed form is broken, or holds more than is allowed.
         """
         try:
             count: int = self._file.readinto(buffer)  # type: ignore[attr-defined]
@@ -162,3 +201,65 @@ class _TrackedFile(StreamFile):
         data = super().read(size)
         self._frames.feed(data)
         return data
+
+
+class _Decompressor(Protocol):
+    """What the decompressors of the standard library have in common; each reads one member."""
+
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def needs_input(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, max_length: int = -1, /) -> bytes: ...
+
+
+class _Members:
+    """Members of xz or bzip2 one after the other, as their parallel programs write them.
+
+    The file objects of the standard library have no bound on memory, and one of them takes junk for the end.
+    """
+
+    def __init__(self, stream: ByteStream, start: Callable[[], _Decompressor], padding: int = 1) -> None:
+        """Start a decompressor for each member; zeros may stand behind one, in groups of ``padding``."""
+        self._file = StreamFile(stream)
+        self._start = start
+        self._padding = padding
+        self._pending = b""
+        self._member: _Decompressor | None = start()
+
+    def readinto(self, buffer: memoryview) -> int:
+        while self._member is not None and len(buffer):
+            data = self._decompress(self._member, len(buffer))
+            if self._member.eof:
+                self._member = self._next(self._member.unused_data)
+            if data:
+                buffer[: len(data)] = data
+                return len(data)
+        return 0
+
+    def _decompress(self, member: _Decompressor, most: int) -> bytes:
+        if member.needs_input and not self._pending:
+            self._pending = self._file.read(BUFFER_BYTES)
+            if not self._pending:
+                raise EOFError("it ends too early")
+        piece, self._pending = self._pending, b""
+        try:
+            return member.decompress(piece, most)
+        except (OSError, ValueError, lzma.LZMAError) as error:
+            raise EOFError(str(error).lower()) from error
+
+    def _next(self, rest: bytes) -> _Decompressor | None:
+        """Begin the member behind the padding; ``None`` at the end of the stream."""
+        zeros = 0
+        while rest := rest or self._file.read(BUFFER_BYTES):
+            member = rest.lstrip(b"\0")
+            zeros += len(rest) - len(member)
+            rest = member
+            if member:
+                break
+        if zeros % self._padding:
+            raise EOFError("there is junk behind it")
+        self._pending = rest
+        return self._start() if rest else None

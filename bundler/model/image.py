@@ -46,7 +46,8 @@ class PlatformImage:
 class ImageTree:
     """A root descriptor, and the raw bytes of all manifests, indexes and image configs that it reaches.
 
-    Children of an index that are not among the documents are taken as absent: such an index is *sparse*.
+    Children of an index that are not among the documents are taken as absent: such an index is *sparse*. One of
+    a type that is not known here is *opaque*: it is carried as it is, and what it refers to is not known.
     """
 
     root: Descriptor
@@ -73,7 +74,23 @@ class ImageTree:
             node = parse_manifest(self.documents[descriptor.digest], descriptor.media_type, self.limits)
             yield descriptor, node
             if isinstance(node, Index):
-                stack.extend((child, depth + 1) for child in reversed(node.manifests))
+                known = [child for child in node.manifests if media_types.is_image_document(child.media_type)]
+                stack.extend((child, depth + 1) for child in reversed(known))
+
+    def opaque_children(self) -> list[Descriptor]:
+        """Return the opaque children that are there, each once; none that is something else as well.
+
+        Raises:
+            MalformedDocument: a document breaks its form or a bound.
+        """
+        nodes = list(self.nodes())
+        other = {item.digest for found, node in nodes for item in (found, *_needs(node))}
+        found: dict[Digest, Descriptor] = {}
+        for _, node in nodes:
+            for child in node.manifests if isinstance(node, Index) else ():
+                if child.digest in self.documents and child.digest not in other:
+                    found.setdefault(child.digest, child)
+        return list(found.values())
 
     def platform_images(self) -> list[PlatformImage]:
         """Return the image of every platform that is there, in the order of the index.
@@ -105,17 +122,21 @@ class ImageTree:
         return max(fitting, key=lambda image: image.platform.variant)
 
     def blobs(self) -> Iterator[Descriptor]:
-        """Yield every content of the image once: documents and what they refer to, parents first."""
+        """Yield every content of the image once: documents and what they refer to, parents first, opaque last."""
         seen: set[Digest] = set()
         for descriptor, node in self.nodes():
-            children = node.children if isinstance(node, Manifest) else ()
-            for item in (descriptor, *children):
+            for item in (descriptor, *_needs(node)):
                 if item.digest not in seen:
                     seen.add(item.digest)
                     yield item
+        yield from self.opaque_children()
 
     def _config(self, manifest: Manifest) -> ImageConfig | None:
         raw = self.documents.get(manifest.config.digest)
         if raw is None or manifest.config.media_type not in media_types.IMAGE_CONFIGS:
             return None
         return parse_image_config(raw, self.limits)
+
+
+def _needs(node: Manifest | Index) -> tuple[Descriptor, ...]:
+    return node.children if isinstance(node, Manifest) else ()

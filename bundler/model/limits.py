@@ -17,12 +17,15 @@ class Limits:
         json_depth: nesting of arrays and objects in any JSON document.
         documents: manifests, indexes and configs reachable from one image.
         document_nesting: indexes inside indexes.
+        tree_bytes: all manifests, indexes and configs of one image together.
         archive_entries: entries of one tar.
+        archive_bytes: uncompressed size of one compressed archive; size of what comes by standard input.
+        archive_document_bytes: JSON files of one archive that must be kept in memory while its layers go by.
         header_record_bytes: one PAX record set or GNU long name in a tar.
         annotation_count: annotations of one descriptor or document.
         name_chars: a reference, a path in a tar, an annotation's key.
         layer_bytes: uncompressed size of one layer.
-        layer_ratio: uncompressed bytes per compressed byte of a layer, on average over the layer.
+        layer_ratio: uncompressed bytes per compressed byte of a layer or archive, on average over all of it.
         window_log: base-2 logarithm of the zstd window that a decoder must hold in memory.
         error_body_bytes: how much of a registry's error answer is read.
     """
@@ -32,7 +35,10 @@ class Limits:
     json_depth: int = 64
     documents: int = 10_000
     document_nesting: int = 8
+    tree_bytes: int = 64 * _MIB
     archive_entries: int = 250_000
+    archive_bytes: int = 4096 * _GIB
+    archive_document_bytes: int = 256 * _MIB
     header_record_bytes: int = 1 * _MIB
     annotation_count: int = 1_000
     name_chars: int = 4 * _KIB

@@ -41,6 +41,11 @@ def is_foreign_layer(media_type: str) -> bool:
     return is_layer(media_type) and ("nondistributable" in media_type or "foreign" in media_type)
 
 
+def is_image_document(media_type: str) -> bool:
+    """Tell whether what has this type is a manifest or an index; one of no type is asked what it is."""
+    return not media_type or media_type in MANIFESTS or media_type in INDEXES
+
+
 def layer_compression(media_type: str) -> str:
     """Return ``gzip``, ``zstd`` or ``none``: how a layer of this type is compressed."""
     if media_type.endswith(("+gzip", ".gzip")):

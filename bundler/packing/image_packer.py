@@ -63,7 +63,8 @@ class ImagePacker:
         blobs = {blob.digest: blob for blob in carried(tree) if not self._blobs.has(blob.digest)}
         for content in self._contents(image, [digest for digest in blobs if digest not in tree.documents]):
             blob = blobs[content.digest]
-            diff_id = diff_ids.get(blob.digest)
+            # Configs of attestations name DiffIDs of what is no layer; a DiffID is recorded only where it is proven.
+            diff_id = diff_ids.get(blob.digest) if is_layer(blob.media_type) else None
             self._pipeline.add(
                 Job(
                     archive=self._archive(blob.digest),
@@ -71,7 +72,7 @@ class ImagePacker:
                     digest=blob.digest,
                     size=blob.size,
                     diff_id=diff_id,
-                    look_inside=diff_id is not None and is_layer(blob.media_type),
+                    look_inside=diff_id is not None,
                 ),
                 Content(content.digest, blob.size, content.stream),
             )

@@ -33,12 +33,11 @@ _SLICE_BYTES = 256 << 10
 class Uploader:
     """Uploads blobs to one registry and remembers how large a request it takes. Safe for several threads."""
 
-    def __init__(self, piece_bytes: int = DEFAULT_PIECE_BYTES, cancelled: threading.Event | None = None) -> None:
+    def __init__(self, piece_bytes: int = DEFAULT_PIECE_BYTES) -> None:
         """Prepare.
 
         Args:
             piece_bytes: Size of one request at most, at least 64 KiB; made smaller when a server wants that.
-            cancelled: Once set, running uploads stop with ``Interrupted``.
 
         Raises:
             UsageError: the size is too small.

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import random
+from collections.abc import Callable
 
 import pytest
 import zstandard
 
-from bundler.content.compression import DecompressedStream, Encoder, start_compressor
+from bundler.content.compression import (
+    MAGIC_BYTES,
+    DecompressedStream,
+    Encoder,
+    recognise_compression,
+    start_compressor,
+)
 from bundler.content.hashing import sha256
 from bundler.content.streams import MemoryStream
 from bundler.content.zstd_frames import FrameTracker
@@ -174,3 +183,80 @@ def test_frames_end_where_they_end_and_nowhere_before(frame: bytes) -> None:
     assert not bytewise.at_end
     bytewise.feed(frame[5:])
     assert bytewise.at_end
+
+
+# -- forms that are read but never written ------------------------------------------------------------------------
+
+FOREIGN: dict[str, Callable[[bytes], bytes]] = {"xz": lzma.compress, "bzip2": bz2.compress}
+
+
+@pytest.mark.parametrize("algorithm", FOREIGN)
+@pytest.mark.parametrize("data", [b"", b"x", LAYER[:3_000_000]], ids=len)
+def test_xz_and_bzip2_are_read_in_pieces_of_any_size(algorithm: str, data: bytes) -> None:
+    blob = FOREIGN[algorithm](data)
+    assert recognise_compression(blob[:MAGIC_BYTES]) == algorithm
+    for step in (1, 1000) if len(data) < 10 else (1000, 1 << 20):
+        assert drain(DecompressedStream(SlowStream(blob, step), algorithm), 5000) == data
+
+
+@pytest.mark.parametrize("algorithm", FOREIGN)
+def test_several_members_are_one_stream_and_junk_is_none(algorithm: str) -> None:
+    one, empty, two = map(FOREIGN[algorithm], (b"one", b"", b"two"))
+    assert drain(DecompressedStream(SlowStream(one + empty + two), algorithm)) == b"onetwo"
+    assert drain(DecompressedStream(SlowStream(one + bytes(4096) + two + bytes(8)), algorithm)) == b"onetwo"
+    for behind in (b"junk", bytes(8) + b"junk", two[:-1]):
+        with pytest.raises(DamagedContent):
+            drain(DecompressedStream(MemoryStream(one + behind), algorithm))
+    if algorithm == "xz":
+        with pytest.raises(DamagedContent, match="junk"):
+            drain(DecompressedStream(MemoryStream(one + bytes(3)), algorithm))
+
+
+@pytest.mark.parametrize("algorithm", FOREIGN)
+def test_damage_of_xz_and_bzip2_is_noticed(algorithm: str) -> None:
+    data = b"layer " * 100
+    blob = FOREIGN[algorithm](data)
+    for length in range(len(blob)):
+        with pytest.raises(DamagedContent):
+            drain(DecompressedStream(MemoryStream(blob[:length]), algorithm))
+    for bit in range(8 * len(blob)):
+        damaged = bytearray(blob)
+        damaged[bit // 8] ^= 1 << bit % 8
+        try:
+            assert drain(DecompressedStream(MemoryStream(bytes(damaged)), algorithm)) == data
+        except DamagedContent:
+            continue
+
+
+@pytest.mark.parametrize("algorithm", FOREIGN)
+def test_a_bomb_of_xz_or_bzip2_is_stopped_at_the_bound(algorithm: str) -> None:
+    blob = FOREIGN[algorithm](bytes(1_000_001))
+    whole = DecompressedStream(MemoryStream(blob), algorithm, most_bytes=1_000_001)
+    assert len(drain(whole)) == 1_000_001
+    with pytest.raises(DamagedContent, match="more than is allowed"):
+        drain(DecompressedStream(MemoryStream(blob), algorithm, most_bytes=1_000_000))
+
+
+def test_xz_that_needs_too_much_memory_is_refused() -> None:
+    blob = lzma.compress(b"x", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 24}])
+    assert drain(DecompressedStream(MemoryStream(blob), "xz", Limits(window_log=24))) == b"x"
+    with pytest.raises(DamagedContent, match="memory"):
+        drain(DecompressedStream(MemoryStream(blob), "xz", Limits(window_log=23)))
+
+
+@pytest.mark.parametrize(
+    ("start", "algorithm"),
+    [
+        (b"", "none"),
+        (b"\x1f\x8b\x08", "gzip"),
+        (b"\x1f\x8b", "none"),
+        (b"\x28\xb5\x2f\xfd", "zstd"),
+        (b"\x50\x2a\x4d\x18\x04", "zstd"),
+        (b"BZh9", "none"),
+        (b"BZh9/layer.tar", "none"),
+        (b"BZh0" + bz2.compress(b"x")[4:], "none"),
+        (b"manifest.json", "none"),
+    ],
+)
+def test_compression_is_recognised_by_the_first_bytes(start: bytes, algorithm: str) -> None:
+    assert recognise_compression(start) == algorithm

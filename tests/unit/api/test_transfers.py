@@ -1,0 +1,265 @@
+"""Out of a bundle: image by image, and progress that ends exactly where it should."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bundler.api import transfers
+from bundler.api.transfers import Selection, TransferReport, extract
+from bundler.bundle.reader import Bundle, open_bundle
+from bundler.content.images import BlobReader, ImageDestination, OutgoingImage, PutResult
+from bundler.errors import (
+    AirbundleError,
+    DamagedContent,
+    DiskError,
+    NotFound,
+    OutputExists,
+    PolicyRefused,
+    ProtocolError,
+    Refused,
+    Unreachable,
+    UsageError,
+)
+from bundler.progress import Task
+from bundler.sources.docker_archive import DockerArchiveSource
+from bundler.sources.oci_layout import OciLayoutSource
+from tests.builders import ERP, SHOP, SHOP_TOOLS, TwoApplications, flip, layer, pack_images
+from tests.fakes.memory import CountingTask, MemoryDestination, MemorySource
+
+ALL = [ERP, SHOP_TOOLS, SHOP]
+
+
+@dataclass
+class Watched:
+    """A progress with one task, which must never pass its end."""
+
+    total: int | None = None
+    task_made: CountingTask = field(default_factory=CountingTask)
+
+    def task(self, label: str, total: int | None = None) -> Task:
+        assert self.total is None
+        self.total = total
+        return self.task_made
+
+    def message(self, text: str) -> None:
+        raise AssertionError(text)
+
+
+@pytest.fixture
+def packed() -> TwoApplications:
+    return TwoApplications()
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, packed: TwoApplications) -> Bundle:
+    packed.pack(tmp_path / "bundle")
+    return open_bundle(tmp_path / "bundle")
+
+
+def transfer(
+    bundle: Bundle, destination: ImageDestination, selection: Selection | None = None
+) -> tuple[TransferReport, Watched]:
+    progress = Watched()
+    report = transfers._transfer(bundle, selection, lambda: destination, "put", progress)
+    return report, progress
+
+
+class Failing(MemoryDestination):
+    """Refuses some images after half of the work."""
+
+    def __init__(self, errors: dict[str, AirbundleError]) -> None:
+        super().__init__()
+        self.errors = errors
+        self.asked: list[str] = []
+
+    def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
+        self.asked.append(str(image.reference))
+        if error := self.errors.get(str(image.reference)):
+            task.advance(100)
+            raise error
+        return super().put(image, reader, task)
+
+
+def size_of(bundle: Bundle, *names: str) -> int:
+    digests = {digest for _, image in bundle.images(names=names) for digest in image.blobs}
+    return sum(bundle.manifest.blob_by_digest[digest].size for digest in digests)
+
+
+def test_everything(bundle: Bundle) -> None:
+    destination = MemoryDestination()
+    report, progress = transfer(bundle, destination)
+    assert [result.reference for result in report.results] == ALL
+    assert report.failures == ()
+    assert destination.state == "finished"
+    assert set(destination.blobs) == {blob.digest for blob in bundle.manifest.blobs}
+    # Shared layers once, in the total and in what was done.
+    assert progress.total == progress.task_made.done == sum(blob.size for blob in bundle.manifest.blobs)
+    assert report.bytes_sent == sum(map(len, destination.blobs.values()))
+    assert report.bytes_skipped > 0
+
+
+def test_again_sends_nothing_and_the_progress_still_ends(bundle: Bundle) -> None:
+    destination = MemoryDestination()
+    transfer(bundle, destination)
+    report, progress = transfer(bundle, destination)
+    assert (report.bytes_sent, {result.status for result in report.results}) == (0, {"skipped"})
+    assert progress.total == progress.task_made.done
+
+
+@pytest.mark.parametrize(
+    ("selection", "names"),
+    [
+        (Selection(), ALL),
+        (Selection(("shop",)), [SHOP_TOOLS, SHOP]),
+        (Selection(images=(ERP, SHOP)), [ERP, SHOP]),
+        (Selection(("shop",), (SHOP,)), [SHOP]),
+    ],
+)
+def test_selections(bundle: Bundle, selection: Selection, names: list[str]) -> None:
+    report, progress = transfer(bundle, MemoryDestination(), selection)
+    assert [result.reference for result in report.results] == names
+    assert progress.total == progress.task_made.done == size_of(bundle, *names)
+
+
+def test_what_is_not_there_opens_no_destination(bundle: Bundle) -> None:
+    for selection in (Selection(("web",)), Selection(images=("nobody",))):
+        with pytest.raises(NotFound):
+            transfers._transfer(bundle, selection, lambda: pytest.fail("opened"), "put", Watched())
+
+
+@pytest.mark.parametrize(
+    "error", [DamagedContent("x"), PolicyRefused("x"), Refused("x"), DiskError("x"), NotFound("x")], ids=repr
+)
+def test_one_failing_image_does_not_stop_the_others(bundle: Bundle, error: AirbundleError) -> None:
+    destination = Failing({SHOP_TOOLS: error})
+    report, progress = transfer(bundle, destination)
+    assert [result.reference for result in report.results] == [ERP, SHOP]
+    assert report.failures == ((SHOP_TOOLS, error),)
+    assert destination.state == "finished"
+    assert progress.total == progress.task_made.done
+
+
+@pytest.mark.parametrize("error", [Unreachable("gone"), ProtocolError("nonsense")], ids=repr)
+def test_a_lost_destination_stops_and_no_image_is_forgotten(bundle: Bundle, error: AirbundleError) -> None:
+    destination = Failing({SHOP_TOOLS: error})
+    report, progress = transfer(bundle, destination)
+    assert destination.asked == [ERP, SHOP_TOOLS]
+    assert [result.reference for result in report.results] == [ERP]
+    assert [name for name, _ in report.failures] == [SHOP_TOOLS, SHOP]
+    assert report.failures[0][1] is error
+    assert isinstance(report.failures[1][1], Unreachable)
+    assert "not tried" in str(report.failures[1][1])
+    assert progress.total is not None
+    assert progress.task_made.done <= progress.total
+
+
+def test_damage_of_a_part_fails_the_images_it_hits(bundle: Bundle, packed: TwoApplications) -> None:
+    row = bundle.manifest.blob_by_digest[packed.web.tree.platform_images()[0].manifest.layers[1].digest]
+    parts = bundle.parts_of("shop")
+    index, inside = parts.locate(row.offset + 70_000)
+    flip(parts.path_of(parts.archive.parts[index]), inside)
+    destination = MemoryDestination()
+    report, _ = transfer(bundle, destination)
+    assert [name for name, _ in report.failures] == [SHOP]
+    assert set(destination.names) == {ERP, SHOP_TOOLS}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), KeyboardInterrupt()], ids=repr)
+def test_what_is_no_declared_error_aborts(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    destination = MemoryDestination()
+
+    def put(*_: object) -> PutResult:
+        raise error
+
+    monkeypatch.setattr(destination, "put", put)
+    with pytest.raises(type(error)):
+        transfer(bundle, destination)
+    assert destination.state == "aborted"
+
+
+def test_a_finish_that_fails_aborts(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    destination = MemoryDestination()
+
+    def finish() -> None:
+        raise DiskError("full")
+
+    monkeypatch.setattr(destination, "finish", finish)
+    with pytest.raises(DiskError):
+        transfer(bundle, destination)
+    assert destination.state == "aborted"
+
+
+class TooEager(MemoryDestination):
+    """Tells more bytes than there are, and from several threads at once."""
+
+    def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
+        def tell() -> None:
+            for _ in range(2000):
+                task.advance(997)
+
+        threads = [threading.Thread(target=tell) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return super().put(image, reader, task)
+
+
+def test_a_destination_that_tells_too_much(bundle: Bundle) -> None:
+    _, progress = transfer(bundle, TooEager())
+    assert progress.total == progress.task_made.done
+
+
+def test_one_name_for_two_images(tmp_path: Path) -> None:
+    source = MemorySource()
+    one = source.make_image([layer("a", 10)], SHOP)
+    two = source.make_image([layer("b", 10)], SHOP)
+    pack_images(tmp_path, source, {"a": [one], "b": [two]})
+    bundle = open_bundle(tmp_path)
+    with pytest.raises(UsageError, match="another image") as caught:
+        transfer(bundle, MemoryDestination())
+    assert "--app" in caught.value.advice
+    report, _ = transfer(bundle, MemoryDestination(), Selection(("b",)))
+    assert [result.digest for result in report.results] == [two.tree.root.digest]
+
+
+def test_one_image_in_two_applications_is_put_once(tmp_path: Path) -> None:
+    source = MemorySource()
+    image = source.make_image([layer("a", 10)], SHOP)
+    pack_images(tmp_path, source, {"a": [image], "b": [image]})
+    destination = Failing({})
+    transfer(open_bundle(tmp_path), destination)
+    assert destination.asked == [SHOP]
+
+
+class TestExtract:
+    @pytest.mark.parametrize("prefix", ["oci:", ""])
+    def test_to_a_layout(self, bundle: Bundle, tmp_path: Path, packed: TwoApplications, prefix: str) -> None:
+        report = extract(bundle, f"{prefix}{tmp_path / 'layout'}", Selection(("shop",)))
+        assert [result.status for result in report.results] == ["extracted"] * 2
+        source = OciLayoutSource(tmp_path / "layout", archive=False)
+        (found,) = source.resolve(SHOP)
+        assert found.tree.root.digest == packed.web.tree.root.digest  # type: ignore[union-attr]
+
+    def test_to_a_docker_archive(self, bundle: Bundle, tmp_path: Path, packed: TwoApplications) -> None:
+        extract(bundle, f"docker-archive:{tmp_path / 'erp.tar'}", Selection(("erp",)))
+        (found,) = DockerArchiveSource(tmp_path / "erp.tar").resolve(ERP)
+        assert found.config_digest == packed.ledger.config_digest  # type: ignore[union-attr]
+
+    @pytest.mark.parametrize(
+        "destination", ["", "oci:", "docker-archive:", "docker://x", "docker-daemon:x", "c:x"]
+    )
+    def test_to_what_is_no_place(self, bundle: Bundle, destination: str) -> None:
+        with pytest.raises(UsageError, match="cannot extract") as caught:
+            extract(bundle, destination)
+        assert "oci:DIRECTORY" in caught.value.advice
+
+    def test_over_something_else(self, bundle: Bundle, tmp_path: Path) -> None:
+        with pytest.raises(OutputExists):
+            extract(bundle, f"oci:{tmp_path / 'bundle'}")

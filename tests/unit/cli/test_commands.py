@@ -1,0 +1,354 @@
+"""Each command: what it prints for people, its JSON document, and its exit status."""
+
+from __future__ import annotations
+
+import gc
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bundler.bundle.reader import open_bundle
+from bundler.cli.main import app
+from bundler.errors import Unreachable
+from bundler.packing.config import config_schema
+from tests.builders import (
+    ERP,
+    KIB,
+    SHOP,
+    SHOP_TOOLS,
+    SMALL,
+    contents_of,
+    flip,
+    layer,
+    pack_images,
+    rewrite,
+)  # fmt: skip
+from tests.fakes.memory import MemorySource
+from tests.unit.cli.conftest import Airbundle
+
+X, Y = "reg.test/x:1", "reg.test/y:1"
+
+
+def wanted(layout: Path) -> list[str]:
+    return [f"one=oci:{layout}:{X}", f"two=oci:{layout}:{X}", f"two=oci:{layout}:{Y}"]
+
+
+class TestPack:
+    def test_it(self, airbundle: Airbundle, layout: Path, tmp_path: Path) -> None:
+        options = ["--part-size", "64KiB", "--name", "plant7", "--bundle-version", "2026.11.1"]
+        said = airbundle("pack", *wanted(layout), "-o", tmp_path / "out", *options)
+        assert "bundle   plant7 2026.11.1" in said.out
+        manifest = open_bundle(tmp_path / "out").manifest
+        assert str(manifest.id) in said.out
+        assert (manifest.name, manifest.version, manifest.part_bytes) == ("plant7", "2026.11.1", 65536)
+        assert [len(application.images) for application in manifest.applications] == [1, 2]
+        assert said.err.startswith("airbundle: pack: done")
+
+    def test_json(self, airbundle: Airbundle, layout: Path, tmp_path: Path) -> None:
+        said = airbundle("pack", *wanted(layout), "-o", tmp_path / "out", "--json")
+        document = said.document
+        assert document.keys() == {
+            "directory", "id", "name", "version", "size", "shared_size", "applications", "parts",
+        }  # fmt: skip
+        manifest = open_bundle(tmp_path / "out").manifest
+        assert document["id"] == manifest.id
+        assert document["directory"] == str(tmp_path / "out")
+        assert document["size"] == sum(part["size"] for part in document["parts"])
+        image = document["applications"][0]["images"][0]
+        assert image.keys() == {
+            "reference", "source", "digest", "media_type", "digest_preserved", "platforms", "image_ids", "size",
+            "shared_size",
+        }  # fmt: skip
+
+    def test_config(self, airbundle: Airbundle, layout: Path, tmp_path: Path) -> None:
+        config = tmp_path / "bundle.yaml"
+        config.write_text(
+            f"name: plant\nversion: v\npart_size: 65536\napplications: {{one: {{images: ['oci:{layout}:{X}']}}}}"
+        )
+        airbundle("pack", config, "-o", tmp_path / "a", "-q")
+        one = open_bundle(tmp_path / "a").manifest
+        assert (one.name, one.version, one.part_bytes) == ("plant", "v", 65536)
+        # The command line goes before the file, and adds to it.
+        airbundle("pack", config, f"one=oci:{layout}:{Y}", "-o", tmp_path / "b", "-q", "--name", "other",
+                  "--part-size", "none")  # fmt: skip
+        two = open_bundle(tmp_path / "b").manifest
+        assert (two.name, two.version, two.part_bytes) == ("other", "v", 0)
+        assert [image.reference for image in two.applications[0].images] == [X, Y]
+
+    @pytest.mark.parametrize("size", ["0", '"0"', "-1", '"x"', '""'])
+    def test_a_part_size_of_nothing_in_a_config(
+        self, airbundle: Airbundle, layout: Path, tmp_path: Path, size: str
+    ) -> None:
+        config = tmp_path / "bundle.yaml"
+        config.write_text(f"part_size: {size}\napplications: {{one: {{images: ['oci:{layout}:{X}']}}}}")
+        airbundle("pack", config, "-o", tmp_path / "a", status=2)
+
+    def test_again_and_over_something_else(self, airbundle: Airbundle, layout: Path, tmp_path: Path) -> None:
+        airbundle("pack", *wanted(layout), "-o", tmp_path / "out", "-q")
+        before = contents_of(tmp_path / "out")
+        said = airbundle("pack", *wanted(layout), "-o", tmp_path / "out", status=2)
+        assert "already holds a bundle" in said.err
+        assert "next:" in said.err
+        assert contents_of(tmp_path / "out") == before
+
+    def test_into_an_empty_directory(self, airbundle: Airbundle, layout: Path, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        airbundle("pack", *wanted(layout), "-o", tmp_path / "out", "-q")
+
+    def test_dry_run(self, airbundle: Airbundle, layout: Path, tmp_path: Path) -> None:
+        dry = airbundle("pack", *wanted(layout), "-o", tmp_path / "out", "--dry-run", "--json").document
+        plan = airbundle("plan", *wanted(layout), "-o", tmp_path / "out", "--json").document
+        free = plan.pop("free_bytes"), dry.pop("free_bytes")
+        assert all(free)
+        assert dry == plan
+        assert not (tmp_path / "out").exists()
+
+
+class TestPlan:
+    def test_it(self, airbundle: Airbundle, layout: Path) -> None:
+        said = airbundle("plan", *wanted(layout))
+        assert "x:1" in said.out
+        assert "OCI layout" in said.out
+        assert "stored once" in said.out
+
+    def test_json(self, airbundle: Airbundle, layout: Path) -> None:
+        document = airbundle("plan", *wanted(layout), "--json", "--part-size", "64KiB").document
+        assert document.keys() == {
+            "name", "version", "applications", "shared_contents", "known_bytes", "unpacked_bytes",
+            "layers_to_compress", "part_bytes", "free_bytes",
+        }  # fmt: skip
+        assert document["name"] == "one-two"
+        assert document["free_bytes"] is None
+        assert document["layers_to_compress"] == 0
+        # All four contents of X: it is in both applications, and Y shares its base.
+        assert document["shared_contents"] == 4
+
+    def test_sizes_are_never_invented(self, airbundle: Airbundle) -> None:
+        samples = Path(__file__).parents[3] / "samples" / "images"
+        said = airbundle("plan", f"shop=docker-archive:{samples / 'shop.tar'}")
+        assert "unknown until packed" in said.out
+        document = airbundle("plan", f"shop=docker-archive:{samples / 'shop.tar'}", "--json").document
+        assert all(image["size"] is None for image in document["applications"][0]["images"])
+        assert document["layers_to_compress"] > 0
+
+    def test_too_little_room(
+        self, airbundle: Airbundle, layout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("bundler.cli.plan_view.free_bytes", lambda path: 1000)
+        assert "not enough" in airbundle("plan", *wanted(layout), "-o", tmp_path / "out").out
+
+
+class TestInspect:
+    def test_it(self, airbundle: Airbundle, bundle: Path) -> None:
+        for path in bundle.glob("*.oci.tar*"):
+            path.unlink()  # it reads no part
+        said = airbundle("inspect", bundle)
+        for name in (ERP, SHOP, SHOP_TOOLS):
+            assert name in said.out
+        assert said.err == ""
+        assert "3 images" in said.out
+
+    def test_json(self, airbundle: Airbundle, bundle: Path) -> None:
+        document = airbundle("inspect", bundle, "--json").document
+        assert document["id"] == open_bundle(bundle).manifest.id
+        assert [application["name"] for application in document["applications"]] == ["erp", "shop"]
+        assert document["shared_size"] > 0
+
+    def test_it_tells_a_damaged_table(self, airbundle: Airbundle, bundle: Path) -> None:
+        flip(bundle / "bundle.json", 0)
+        said = airbundle("inspect", bundle)
+        assert "warning: bundle.json" in said.err
+        assert airbundle("inspect", bundle, "-q").err == ""
+
+    def test_names_from_outside_cannot_speak_for_the_command(self, airbundle: Airbundle, bundle: Path) -> None:
+        """Control characters and line ends of a made-up bundle are shown, not obeyed."""
+        evil = "x\n\x1b[2Jbundle   good 1\r\u2028\x9b1m\u202e"
+
+        def change(table: dict[str, Any]) -> None:
+            table.update(name=evil, version=evil)
+            table["applications"][0]["images"][0]["platforms"] = [evil]
+
+        honest = airbundle("inspect", bundle).out.count("\n")
+        rewrite(bundle, change)
+        said = airbundle("inspect", bundle)
+        assert said.out.count("\n") == honest
+        assert not set("\x1b\r\u2028\x9b\u202e") & set(said.out)
+        assert "\\x1b[2J" in said.out
+        assert airbundle("inspect", bundle, "--json").document["name"] == evil
+
+
+class TestVerify:
+    @pytest.mark.parametrize("level", ["quick", "full", "deep"])
+    def test_intact(self, airbundle: Airbundle, bundle: Path, level: str) -> None:
+        said = airbundle("verify", bundle, "--level", level)
+        assert said.out.startswith("intact   sha256:")
+        document = airbundle("verify", bundle, "--level", level, "--json").document
+        assert document == {
+            "ok": True, "id": open_bundle(bundle).manifest.id, "level": level, "findings": [], "strangers": [],
+        }  # fmt: skip
+
+    def test_a_flipped_byte(self, airbundle: Airbundle, bundle: Path) -> None:
+        flip(bundle / "shop.oci.tar.002", 7)
+        said = airbundle("verify", bundle, status=4)
+        assert "shop.oci.tar.002: damaged block at byte 0, 64.0 KiB  (check 4)" in said.out
+        assert f"hits {SHOP}" in said.out
+        assert "verdict  damaged" in said.out
+        (finding,) = airbundle("verify", bundle, "--json", status=4).document["findings"]
+        assert finding.keys() == {
+            "check", "code", "file", "offset", "length", "expected", "found", "blobs", "applications", "images",
+            "mendable",
+        }  # fmt: skip
+        assert (finding["check"], finding["file"], finding["mendable"]) == (4, "shop.oci.tar.002", False)
+
+    def test_each_verdict(self, airbundle: Airbundle, bundle: Path) -> None:
+        (bundle / "SHA256SUMS").unlink()
+        assert "mend it" in airbundle("verify", bundle, status=3).out
+        (bundle / "erp.oci.tar.002").unlink()
+        assert "incomplete" in airbundle("verify", bundle, status=5).out
+        (bundle / "erp.oci.tar.003").write_bytes(b"x")
+        assert "copy the parts" in airbundle("verify", bundle, status=4).out
+        airbundle("verify", bundle / "absent", status=2)
+        airbundle("verify", bundle.parent, status=6)
+        (bundle / "bundle.json").rename(bundle / "bundle.json.partial")
+        (bundle / "bundle.json.bak").unlink()
+        airbundle("verify", bundle, status=5)
+
+    def test_many_findings_in_one_file_are_not_all_listed(self, airbundle: Airbundle, tmp_path: Path) -> None:
+        source, options = MemorySource(), replace(SMALL, part_bytes=0)
+        pack_images(tmp_path, source, {"web": [source.make_image([layer("a", 500 * KIB)], X)]}, options)
+        for block in range(8):
+            flip(tmp_path / "web.oci.tar", block * 64 * KIB)
+        said = airbundle("verify", tmp_path, "--level", "quick", status=4)
+        assert said.out.count("damaged block at") == 5
+        assert "and 3 more in this file; --json lists all" in said.out
+
+    def test_a_level_that_is_none(self, airbundle: Airbundle, bundle: Path) -> None:
+        assert "quick, full, deep" in airbundle("verify", bundle, "--level", "total", status=2).err
+
+
+class TestExtract:
+    def test_it(self, airbundle: Airbundle, bundle: Path, tmp_path: Path) -> None:
+        said = airbundle("extract", bundle, tmp_path / "out", "--app", "shop")
+        assert "2 images done, 0 failed" in said.out
+        assert (tmp_path / "out" / "index.json").exists()
+        again = airbundle("extract", bundle, tmp_path / "out", "--app", "shop")
+        assert again.out.count("skipped") == 2
+
+    def test_json(self, airbundle: Airbundle, bundle: Path, tmp_path: Path) -> None:
+        document = airbundle("extract", bundle, tmp_path / "out", "--image", ERP, "--json").document
+        assert document.keys() == {"images", "bytes_sent", "bytes_skipped"}
+        (image,) = document["images"]
+        assert image["reference"] == ERP
+        assert image["status"] == "extracted"
+        assert {"target", "digest", "bytes_sent", "notes"} <= image.keys()
+        assert document["bytes_sent"] == image["bytes_sent"] > 0
+
+    def test_an_image_that_fails(self, airbundle: Airbundle, bundle: Path, tmp_path: Path) -> None:
+        (bundle / "erp.oci.tar.001").unlink()
+        said = airbundle("extract", bundle, tmp_path / "out", status=5)
+        assert "2 images done, 1 failed" in said.out
+        assert "erp.oci.tar.001" in said.err
+        said = airbundle("extract", bundle, tmp_path / "more", "--json", status=5)
+        failed = said.document["images"][-1]
+        assert (failed["reference"], failed["status"], failed["error"]["code"]) == (
+            ERP,
+            "failed",
+            "incomplete-bundle",
+        )
+
+    def test_what_is_not_in_the_bundle(self, airbundle: Airbundle, bundle: Path, tmp_path: Path) -> None:
+        said = airbundle("extract", bundle, tmp_path / "out", "--app", "web", status=2)
+        assert "It has: erp, shop." in said.err
+        assert not (tmp_path / "out").exists()
+
+
+class TestPushAndLoad:
+    # The SDK leaves the socket of a connection that it could not make to the garbage collector.
+    @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+    def test_destinations_that_do_not_answer(
+        self, airbundle: Airbundle, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path / 'no.sock'}")
+        assert airbundle("load", bundle, "--json", status=10).error["code"] == "unreachable"
+        gc.collect()
+        # Nothing listens there: the port was free a moment ago, and 1 is never given out.
+        said = airbundle("push", bundle, "127.0.0.1:1", "--plain-http", "--json", status=10)
+        assert [image["status"] for image in said.document["images"]] == ["failed"] * 3
+
+    def test_policies_and_jobs(self, airbundle: Airbundle, bundle: Path) -> None:
+        for command in (["load", bundle], ["push", bundle, "127.0.0.1:1"]):
+            assert "overwrite, skip, error" in airbundle(*command, "--on-existing-tag", "x", status=2).err
+        airbundle("push", bundle, "127.0.0.1:1", "--jobs", "0", status=2)
+        airbundle("push", bundle, "not a registry", "--plain-http", status=2)
+
+
+def test_schema(airbundle: Airbundle) -> None:
+    assert airbundle("schema").document == json.loads(json.dumps(config_schema()))
+
+
+def test_version(airbundle: Airbundle) -> None:
+    assert airbundle("--version").out.startswith("airbundle 0.")
+
+
+def test_help_lists_the_commands_in_groups(airbundle: Airbundle) -> None:
+    out = airbundle("--help").out
+    places = [out.index(group) for group in ("Near side", "Carrying", "Far side", "Tools")]
+    assert places == sorted(places)
+    for name in ("plan", "pack", "inspect", "verify", "load", "push", "extract", "schema"):
+        assert f" {name} " in out
+    assert airbundle("-h").out == out
+
+
+@pytest.mark.parametrize("command", [command.name for command in app.registered_commands])
+def test_help_of_each_command(airbundle: Airbundle, command: str) -> None:
+    said = airbundle(command, "--help")
+    assert command in said.out
+    assert said.err == ""
+    # What stands in square brackets must not be taken for markup and vanish.
+    if command in ("pack", "plan"):
+        assert "TRANSPORT:NAME" in said.out
+
+
+@pytest.mark.parametrize("flag", ["--quiet", "-q"])
+def test_quiet_prints_nothing(airbundle: Airbundle, layout: Path, tmp_path: Path, flag: str) -> None:
+    out = tmp_path / "out"
+    for command in (
+        ["plan", *wanted(layout)],
+        ["pack", *wanted(layout), "-o", out],
+        ["inspect", out],
+        ["verify", out],
+        ["extract", out, tmp_path / "layout2"],
+    ):
+        said = airbundle(*command, flag)
+        assert (said.out, said.err) == ("", "")
+    flip(out / "shared.oci.tar", 600)
+    said = airbundle("verify", out, flag, status=4)
+    assert said.out == ""
+
+
+@pytest.mark.parametrize("flag", ["--quiet", "-q"])
+def test_quiet_and_json_is_the_document_only(airbundle: Airbundle, bundle: Path, flag: str) -> None:
+    said = airbundle("verify", bundle, flag, "--json")
+    assert said.document["ok"]
+    assert said.err == ""
+
+
+def test_progress_never_goes_to_stdout(airbundle: Airbundle, bundle: Path) -> None:
+    said = airbundle("verify", bundle, "--json")
+    assert said.document["ok"]
+    assert said.err.startswith("airbundle: verify: done")
+
+
+def test_a_library_error_of_a_lost_destination(
+    airbundle: Airbundle, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_: object) -> None:
+        raise Unreachable("the cable is out")
+
+    monkeypatch.setattr("bundler.destinations.oci_layout.OciLayoutDestination.put", lost)
+    said = airbundle("extract", bundle, tmp_path / "out", status=10)
+    assert said.out.count("failed") == 4
+    assert said.err.count("not tried") == 2
