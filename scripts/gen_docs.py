@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import inspect
-import os
-import re
-import subprocess
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
+
+import typer
+import typer.core
+import typer.main
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bundler import errors  # noqa: E402  (the checkout's, whatever else is installed)
+from bundler.cli.main import app  # noqa: E402
 from bundler.errors import AirbundleError, ExitStatus  # noqa: E402
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -35,9 +38,6 @@ _STATUS_MEANINGS = {
     ExitStatus.LOCAL_DISK: "local disk: space, permission",
     ExitStatus.INTERRUPTED: "interrupted; progress is kept",
 }
-_ENVIRONMENT = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C.UTF-8", "PYTHONPATH": str(ROOT)}
-#: What typer would read of the surroundings and print differently.
-_UNWANTED = {"FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERMINAL_WIDTH", "_TYPER_FORCE_DISABLE_TERMINAL"}
 
 
 class StaleDocuments(Exception):
@@ -92,48 +92,43 @@ def errors_page() -> str:
 
 
 def commands_page() -> str:
-    """Return the page with the help of the program and of each command."""
-    overview = _help()
-    commands = _commands_in(overview)
-    if not commands:
-        raise StaleDocuments("no command was found in the output of --help")
-    sections = "".join(f"\n## airbundle {name}\n\n```text\n{_help(name)}```\n" for name in commands)
-    return f"{_NOTE}\n# Commands\n\n```text\n{overview}```\n{sections}"
+    """Return the page with every command, its arguments and options.
+
+    Made from the definitions, not from what --help prints: how a library draws that differs with its version.
+    """
+    root = typer.main.get_command(app)
+    groups: dict[str, list[str]] = {}
+    sections = []
+    for name, command in root.commands.items():  # type: ignore[attr-defined]  # it is a group
+        said = " ".join((command.help or "").split())
+        groups.setdefault(command.rich_help_panel, []).append(f"| [`{name}`](#airbundle-{name}) | {said} |\n")
+        sections.append(f"\n## airbundle {name}\n\n{said}\n\n{_parameters(command)}")
+    overview = "".join(
+        f"\n**{group}**\n\n| command | does |\n| --- | --- |\n{''.join(rows)}" for group, rows in groups.items()
+    )
+    return (
+        f"{_NOTE}\n# Commands\n\n`airbundle --version` prints the version, `airbundle COMMAND --help` this page.\n"
+        f"{overview}{''.join(sections)}"
+    )
+
+
+def _parameters(command: Any) -> str:
+    rows = []
+    for parameter in command.params:
+        takes = parameter.metavar or ""
+        if isinstance(parameter, typer.core.TyperArgument):
+            name = f"`{takes or parameter.name.upper()}`"
+        else:
+            names = ", ".join(f"`{name}`" for name in parameter.opts)
+            name = names if parameter.is_flag else f"{names} `{takes or 'N'}`"
+        needed = "required; " if parameter.required else ""
+        said = " ".join((parameter.help or "").split())
+        rows.append(f"| {name} | {needed}{said} |\n".replace("|gzip", "\\|gzip"))
+    return f"| argument or option | what it is |\n| --- | --- |\n{''.join(rows)}" if rows else "Takes nothing.\n"
 
 
 def _first_paragraph(kind: type[AirbundleError]) -> str:
     return " ".join((inspect.getdoc(kind) or "").split("\n\n")[0].split()).replace("|", "\\|")
-
-
-def _help(*command: str) -> str:
-    kept = {name: value for name, value in os.environ.items() if name not in _UNWANTED}
-    run = subprocess.run(
-        [sys.executable, "-m", "bundler", *command, "--help"],
-        env=kept | _ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    if run.returncode != 0:
-        raise StaleDocuments(f"--help of {' '.join(command) or 'the program'} failed:\n{run.stderr}")
-    text = re.sub(r"\x1b\[[0-9;]*m", "", run.stdout)
-    lines = [line.rstrip() for line in text.strip("\n").splitlines()]
-    return "\n".join(lines).replace("python -m bundler", "airbundle") + "\n"
-
-
-def _commands_in(overview: str) -> list[str]:
-    """Return the commands in the order of the help, from its panels or from the plain list of click."""
-    names: list[str] = []
-    inside = False
-    for line in overview.splitlines():
-        heading = re.fullmatch(r"[╭+][─-] (.+?) [─-]+[╮+]|([A-Z][^:]*):", line.strip())
-        if heading:
-            title = (heading[1] or heading[2]).lower()
-            inside = not any(word in title for word in ("option", "argument", "usage"))
-        elif inside and (match := re.match(r"(?:[│|] |  )([a-z][a-z-]*)(?: |$)", line)):
-            names.append(match[1])
-    return list(dict.fromkeys(names))
 
 
 def main(arguments: list[str]) -> int:

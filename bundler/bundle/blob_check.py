@@ -9,7 +9,7 @@ from bundler.content.hashing import Sha256
 from bundler.content.probe import LayerProbe
 from bundler.errors import DamagedContent
 from bundler.model.limits import Limits
-from bundler.model.media_types import is_layer, layer_compression
+from bundler.model.media_types import layer_compression
 
 #: Called with the blob, the number of the check, what was expected, and what was found.
 Report = Callable[[Blob, int, str, str], None]
@@ -68,8 +68,9 @@ class BlobCheck:
     def _begin(self, blob: Blob) -> None:
         self._current = blob
         self._hash = Sha256()
-        if is_layer(blob.media_type) and blob.diff_id is not None:
-            self._probe = LayerProbe(layer_compression(blob.media_type), self._limits)
+        compression = layer_compression(blob.media_type)
+        if compression is not None and blob.diff_id is not None:
+            self._probe = LayerProbe(compression, self._limits)
 
     def _feed_blob(self, data: memoryview) -> int:
         assert self._current is not None

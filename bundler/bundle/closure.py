@@ -8,7 +8,7 @@ from bundler.bundle.manifest import Image
 from bundler.bundle.reader import Bundle
 from bundler.errors import AirbundleError, DamagedBundle, DiskError, IncompleteBundle
 from bundler.model.image import ImageTree
-from bundler.model.media_types import is_foreign_layer, is_layer
+from bundler.model.media_types import is_foreign_layer, is_readable_layer
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,6 @@ def _compare(bundle: Bundle, image: Image, tree: ImageTree) -> Disagreement | No
     for platform_image in tree.platform_images():
         for layer, diff_id in platform_image.layers():
             row = rows.get(layer.digest)
-            if row and diff_id and is_layer(layer.media_type) and row.diff_id != diff_id:
+            if row and diff_id and is_readable_layer(layer.media_type) and row.diff_id != diff_id:
                 return Disagreement("broken-image", f"{layer.digest} holds {diff_id}", f"it holds {row.diff_id}")
     return None

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from tqdm import tqdm
 
-from bundler.cli.console import printable
+from bundler.cli.text import printable
 from bundler.progress import Task
 
 _LONGEST_TEXT = 44

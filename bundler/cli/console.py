@@ -2,44 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import sys
 import traceback
 
+from bundler.cli.text import printable, say, show
 from bundler.errors import AirbundleError
 from bundler.progress import SILENT, Progress
-
-
-def printable(text: str) -> str:
-    """Return text that can do a terminal no harm: control characters from outside are shown escaped.
-
-    Line ends too: a name that holds one must not be able to add a line of its own to what is printed.
-    """
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
-
-
-def say(text: str) -> None:
-    """Print a line on stderr. Nobody may be listening any more; that is no reason to stop the work."""
-    if sys.stderr is not None:
-        with contextlib.suppress(OSError, ValueError):
-            print(text, file=sys.stderr, flush=True)
-
-
-def show(text: str) -> None:
-    """Print a line on stdout. Whoever read it may have gone: what the command found stays its exit status."""
-    try:
-        print(text)
-    except BrokenPipeError:
-        drop_output()
-
-
-def drop_output() -> None:
-    """Send to nowhere what is still to be printed on stdout, where writing it at exit would only fail again."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
 
 
 class Console:
@@ -52,13 +21,18 @@ class Console:
 
     @property
     def progress(self) -> Progress:
-        """Where the library tells what it is doing: bars on a terminal, lines elsewhere, nothing if quiet."""
+        """Where the library tells what it is doing: bars on a terminal, lines elsewhere, nothing if quiet.
+
+        No lines with JSON either, unless they are asked for: a program that reads stderr finds one object there.
+        """
         if self.quiet or sys.stderr is None:
             return SILENT
         if sys.stderr.isatty():
             from bundler.cli.bars import BarProgress
 
             return BarProgress()
+        if self.as_json and not self.verbose:
+            return SILENT
         from bundler.cli.lines import LineProgress
 
         return LineProgress()
@@ -74,8 +48,8 @@ class Console:
             show(printable(text))
 
     def warn(self, text: str) -> None:
-        """Say on stderr what needs attention and is no error."""
-        if not self.quiet:
+        """Say on stderr what needs attention and is no error; in JSON it stands in the document."""
+        if not self.quiet and not self.as_json:
             say(f"airbundle: warning: {printable(text)}")
 
     def error(self, error: AirbundleError) -> None:

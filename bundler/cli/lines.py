@@ -6,7 +6,7 @@ import threading
 import time
 from types import TracebackType
 
-from bundler.cli.console import printable, say
+from bundler.cli.text import printable, say
 from bundler.model.sizes import format_size
 from bundler.progress import Task
 
@@ -55,7 +55,7 @@ class LineTask:
         self._clock.join()
         if kind is None:
             seconds = time.monotonic() - self._began
-            self._print(f"done: {format_size(self._done)} in {seconds:.1f} s")
+            self._print(f"{format_size(self._done)} in {seconds:.1f} s")
 
     def _tick(self) -> None:
         while not self._stop.wait(_SECONDS / 5):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from bundler import __version__
 from bundler.cli.commands import extract, inspect, load, pack, plan, push, schema, verify
-from bundler.cli.console import Console, drop_output, show
+from bundler.cli.console import Console
 from bundler.cli.options import CARRYING, FAR_SIDE, NEAR_SIDE, TOOLS
+from bundler.cli.signals import interrupt_on_signals
+from bundler.cli.text import drop_output, show
 from bundler.errors import AirbundleError, ExitStatus, Interrupted, UsageError
 
 app = typer.Typer(
@@ -49,12 +49,12 @@ def _root(
 
 def run() -> None:
     """Run the command with the arguments of the process, and leave with its exit status."""
+    interrupt_on_signals()
     sys.exit(main(sys.argv[1:]))
 
 
 def main(arguments: list[str]) -> int:
     """Run the command; return its exit status."""
-    signal.signal(signal.SIGTERM, _terminate)
     # Options are not parsed yet when parsing them fails; these two decide how any error is shown.
     console = Console(as_json="--json" in arguments, quiet=False, verbose=_is_verbose(arguments))
     try:
@@ -92,7 +92,3 @@ def _fail(console: Console, error: AirbundleError) -> int:
 
 def _is_verbose(arguments: list[str]) -> bool:
     return "--verbose" in arguments or "-v" in arguments
-
-
-def _terminate(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

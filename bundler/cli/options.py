@@ -51,11 +51,13 @@ Items = Annotated[
 ]
 BundleName = Annotated[
     str | None,
-    typer.Option("--name", help="Name of the bundle; default: its applications, joined.", show_default=False),
+    typer.Option(
+        "--name", metavar="TEXT", help="Name of the bundle; default: its applications, joined.", show_default=False
+    ),
 ]
 BundleVersion = Annotated[
     str | None,
-    typer.Option("--bundle-version", help="Version of the bundle, any text.", show_default=False),
+    typer.Option("--bundle-version", metavar="TEXT", help="Version of the bundle, any text.", show_default=False),
 ]
 PartSize = Annotated[
     str | None,

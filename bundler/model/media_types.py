@@ -46,10 +46,20 @@ def is_image_document(media_type: str) -> bool:
     return not media_type or media_type in MANIFESTS or media_type in INDEXES
 
 
-def layer_compression(media_type: str) -> str:
-    """Return ``gzip``, ``zstd`` or ``none``: how a layer of this type is compressed."""
-    if media_type.endswith(("+gzip", ".gzip")):
+def is_readable_layer(media_type: str) -> bool:
+    """Tell whether the type names a layer that can be decompressed here, so that its DiffID can be proven."""
+    return layer_compression(media_type) is not None
+
+
+def layer_compression(media_type: str) -> str | None:
+    """Return ``gzip``, ``zstd`` or ``none``: how a layer of this type is compressed; ``None`` if that is unknown.
+
+    Encrypted layers are such, and compressions that are not in the specification: they travel unopened.
+    """
+    if not is_layer(media_type):
+        return None
+    if media_type.endswith(("tar+gzip", "tar.gzip")):
         return "gzip"
-    if media_type.endswith(("+zstd", ".zstd")):
+    if media_type.endswith(("tar+zstd", "tar.zstd")):
         return "zstd"
-    return "none"
+    return "none" if media_type.endswith("tar") else None

@@ -13,8 +13,8 @@ from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
 from bundler.model.image_config import ImageConfig, parse_image_config
-from bundler.model.media_types import OCI_CONFIG, is_layer
-from bundler.packing.archive_writer import ArchiveWriter
+from bundler.model.media_types import OCI_CONFIG, is_readable_layer
+from bundler.packing.archive_sink import ArchiveSink
 from bundler.packing.blob_table import BlobTable
 from bundler.packing.documents import make_image_tree
 from bundler.packing.jobs import Job
@@ -32,7 +32,7 @@ class ImagePacker:
         plan: PackPlan,
         pipeline: Pipeline,
         blobs: BlobTable,
-        archive: Callable[[str], ArchiveWriter],
+        archive: Callable[[str], ArchiveSink],
         options: PackOptions,
         task: Task,
     ) -> None:
@@ -63,8 +63,8 @@ class ImagePacker:
         blobs = {blob.digest: blob for blob in carried(tree) if not self._blobs.has(blob.digest)}
         for content in self._contents(image, [digest for digest in blobs if digest not in tree.documents]):
             blob = blobs[content.digest]
-            # Configs of attestations name DiffIDs of what is no layer; a DiffID is recorded only where it is proven.
-            diff_id = diff_ids.get(blob.digest) if is_layer(blob.media_type) else None
+            # Configs of attestations name DiffIDs of what is no layer; only a proven DiffID is recorded.
+            diff_id = diff_ids.get(blob.digest) if is_readable_layer(blob.media_type) else None
             self._pipeline.add(
                 Job(
                     archive=self._archive(blob.digest),

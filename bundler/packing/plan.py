@@ -17,7 +17,7 @@ from bundler.errors import ConfigError
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
-from bundler.model.media_types import is_foreign_layer
+from bundler.model.media_types import is_foreign_layer, is_readable_layer
 from bundler.model.reference import Reference
 
 
@@ -118,12 +118,14 @@ def carried(tree: ImageTree) -> list[Descriptor]:
 
 
 def layers_of(tree: ImageTree) -> list[tuple[Digest, Descriptor]]:
-    """Return the DiffID and the descriptor of every layer that a bundle carries, of every platform."""
+    """Return DiffID and descriptor of every layer that a bundle carries and can read, of every platform."""
     return [
         (diff_id, layer)
         for image in tree.platform_images()
         for layer, diff_id in image.layers()
-        if diff_id is not None and not (is_foreign_layer(layer.media_type) and layer.urls)
+        if diff_id is not None
+        and is_readable_layer(layer.media_type)
+        and not (is_foreign_layer(layer.media_type) and layer.urls)
     ]
 
 

@@ -24,8 +24,9 @@ class Transform:
         """Begin what the job asks for."""
         if job.encoder is not None:
             return cls(compressor=start_compressor(job.encoder, workers))
-        if job.look_inside:
-            return cls(probe=LayerProbe(layer_compression(job.media_type), limits))
+        compression = layer_compression(job.media_type)
+        if job.look_inside and compression is not None:
+            return cls(probe=LayerProbe(compression, limits))
         return cls()
 
     def finish(self, job: Job) -> Iterator[bytes]:

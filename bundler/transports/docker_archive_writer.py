@@ -14,7 +14,7 @@ from bundler.content.hashing import sha256
 from bundler.content.images import BlobReader
 from bundler.content.streams import BUFFER_BYTES, ByteStream, MemoryStream, VerifiedStream
 from bundler.content.tar import END_OF_ARCHIVE, file_header, padding
-from bundler.errors import DamagedContent, NotFound
+from bundler.errors import DamagedContent, NotFound, UsageError
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
@@ -186,9 +186,10 @@ def measure_plain(layer: Descriptor, reader: BlobReader) -> int:
 
     Raises:
         DamagedContent: it is damaged, or unpacks to more than is allowed.
+        UsageError: its compression is not known here.
         NotFound: the reader has not got it.
     """
-    stream = DecompressedStream(reader.open_blob(layer), media_types.layer_compression(layer.media_type))
+    stream = _decompressed(layer, reader)
     buffer, total = memoryview(bytearray(BUFFER_BYTES)), 0
     try:
         while count := stream.readinto(buffer):
@@ -196,6 +197,16 @@ def measure_plain(layer: Descriptor, reader: BlobReader) -> int:
     finally:
         stream.close()
     return total
+
+
+def _decompressed(layer: Descriptor, reader: BlobReader) -> DecompressedStream:
+    compression = media_types.layer_compression(layer.media_type)
+    if compression is None:
+        raise UsageError(
+            f"the layer {layer.digest} cannot be decompressed: it is {layer.media_type!r:.100}",
+            advice="Push the image to a registry, which takes layers as they are.",
+        )
+    return DecompressedStream(reader.open_blob(layer), compression)
 
 
 def _opener(blob: Descriptor, document: bytes | None, reader: BlobReader) -> _Opener:
@@ -216,9 +227,7 @@ def _opener(blob: Descriptor, document: bytes | None, reader: BlobReader) -> _Op
 
 def _plain_opener(layer: ArchiveLayer, reader: BlobReader) -> _Opener:
     def open_stream() -> ByteStream:
-        compression = media_types.layer_compression(layer.blob.media_type)
-        plain = DecompressedStream(reader.open_blob(layer.blob), compression)
-        return VerifiedStream(plain, layer.plain_size, layer.diff_id, "layer")
+        return VerifiedStream(_decompressed(layer.blob, reader), layer.plain_size, layer.diff_id, "layer")
 
     return open_stream
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from bundler.cli import options
+from bundler.cli.console import Console
 
 
-def run() -> int:
-    """Print the JSON Schema of the configuration file."""
-    from bundler.cli.console import show
+def run(json: options.Json = False, quiet: options.Quiet = False, verbose: options.Verbose = False) -> int:
+    """Print the JSON Schema of the configuration file; it is JSON with and without --json."""
     from bundler.packing.config import config_schema
 
-    show(json.dumps(config_schema(), indent=2))
+    Console(as_json=not quiet, quiet=quiet, verbose=verbose).document(config_schema())
     return 0

@@ -134,15 +134,18 @@ def test_attestations_have_no_known_platform(platform: Platform, known: bool) ->
         ("application/vnd.docker.image.rootfs.diff.tar.zstd", True, False, "zstd"),
         ("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", True, True, "gzip"),
         ("application/vnd.oci.image.layer.nondistributable.v1.tar+zstd", True, True, "zstd"),
-        (media_types.OCI_CONFIG, False, False, "none"),
-        ("application/vnd.in-toto+json", False, False, "none"),
-        ("", False, False, "none"),
+        (media_types.OCI_LAYER_GZIP + "+encrypted", True, False, None),
+        ("application/vnd.oci.image.layer.v1.tar+xz", True, False, None),
+        (media_types.OCI_CONFIG, False, False, None),
+        ("application/vnd.in-toto+json", False, False, None),
+        ("", False, False, None),
     ],
 )
-def test_what_media_types_say(media_type: str, layer: bool, foreign: bool, compression: str) -> None:
+def test_what_media_types_say(media_type: str, layer: bool, foreign: bool, compression: str | None) -> None:
     assert media_types.is_layer(media_type) is layer
     assert media_types.is_foreign_layer(media_type) is foreign
     assert media_types.layer_compression(media_type) == compression
+    assert media_types.is_readable_layer(media_type) is (compression is not None)
 
 
 @pytest.mark.parametrize(
