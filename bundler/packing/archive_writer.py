@@ -8,13 +8,17 @@ from bundler.bundle.manifest import Archive
 from bundler.content.tar import BLOCK_BYTES, END_OF_ARCHIVE, file_header, padding
 from bundler.errors import DiskError
 from bundler.model.digest import Digest
-from bundler.packing.archive_sink import blob_path
 from bundler.packing.cut_file import CutFile
 from bundler.packing.part_sealer import PartSealer
 
 
+def blob_path(digest: Digest) -> str:
+    """Return where a blob lies in an OCI image layout (image-layout.md, "Blobs")."""
+    return f"blobs/sha256/{digest.hex}"
+
+
 class ArchiveWriter:
-    """An archive that is being written: an ``ArchiveSink``."""
+    """An archive that is being written, front to back, by one thread."""
 
     def __init__(self, directory: Path, name: str, part_bytes: int, block_bytes: int) -> None:
         """Begin an archive; its first file appears with its first byte."""
