@@ -85,6 +85,14 @@ class OutputExists(UsageError):
     default_advice = "Name another directory, or empty this one."
 
 
+class MendableBundle(AirbundleError):
+    """The bundle is damaged, and what it holds is enough to mend it."""
+
+    code = "mendable-bundle"
+    exit_status = ExitStatus.MENDABLE
+    default_advice = "Put the named file right from what is intact, as the finding says."
+
+
 class DamagedContent(AirbundleError):
     """Bytes are not what their digest, size or form says: truncated, altered, or with something behind."""
 

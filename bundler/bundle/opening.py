@@ -70,7 +70,10 @@ def open_manifest(directory: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[Bun
         raise DamagedBundle(f"{directory}: neither {BUNDLE_JSON} nor its copy can be read: {main.problem}")
     if sums != write_checksums(chosen.manifest):
         code = "missing" if sums is None else "wrong-checksums"
-        findings.append(Finding(3, code, CHECKSUMS, expected="the sums of bundle.json", mendable=True))
+        found = "nothing" if sums is None else "other sums"
+        findings.append(
+            Finding(3, code, CHECKSUMS, expected="the sums of bundle.json", found=found, mendable=True)
+        )
     return chosen.manifest, findings
 
 

@@ -7,15 +7,24 @@ from dataclasses import asdict
 
 from bundler.bundle.findings import CHECKS, LAST_CHECK, Finding, Level, VerificationReport
 from bundler.cli.console import Console
-from bundler.errors import ExitStatus, UsageError
+from bundler.errors import (
+    AirbundleError,
+    DamagedBundle,
+    ExitStatus,
+    IncompleteBundle,
+    MendableBundle,
+    SignatureRefused,
+    UsageError,
+)
 from bundler.model.sizes import format_size
 
 _MOST_LINES_A_FILE = 5
-_VERDICTS = {
-    ExitStatus.MENDABLE: "damaged, and the bundle itself holds what is needed to mend it",
-    ExitStatus.DAMAGED: "damaged: copy the parts named above again",
-    ExitStatus.INCOMPLETE: "incomplete: bring the parts named above",
-    ExitStatus.REFUSED_BY_POLICY: "refused: the signature is not right",
+_MOST_FILES = 8
+_VERDICTS: dict[ExitStatus, tuple[type[AirbundleError], str, str]] = {
+    ExitStatus.MENDABLE: (MendableBundle, "damaged, and holds what is needed to mend it", "Mend the named files."),
+    ExitStatus.DAMAGED: (DamagedBundle, "damaged", "Copy the named parts again."),
+    ExitStatus.INCOMPLETE: (IncompleteBundle, "incomplete", "Bring the named parts."),
+    ExitStatus.REFUSED_BY_POLICY: (SignatureRefused, "not signed by this key", "Find out where it comes from."),
 }
 
 
@@ -43,7 +52,7 @@ def report_document(report: VerificationReport) -> dict[str, object]:
 
 
 def show_report(console: Console, report: VerificationReport) -> None:
-    """Print each finding, at most a few for one file, and the verdict."""
+    """Print each finding, at most a few for one file, and the verdict; a bad one as an error."""
     files = dict.fromkeys(finding.file for finding in report.findings)
     for file in files:
         _show_file(console, [finding for finding in report.findings if finding.file == file])
@@ -52,8 +61,9 @@ def show_report(console: Console, report: VerificationReport) -> None:
         console.line(f"intact   {report.id}")
         console.line(f"         checks 1 to {last} passed; the last: {CHECKS[last]}")
         return
-    console.line()
-    console.line(f"verdict  {_VERDICTS[report.exit_status]}")
+    kind, verdict, advice = _VERDICTS[report.exit_status]
+    named = ", ".join(list(files)[:_MOST_FILES]) + (" …" if len(files) > _MOST_FILES else "")
+    console.error(kind(f"the bundle is {verdict}: {named}", advice=advice))
 
 
 def _show_file(console: Console, findings: list[Finding]) -> None:

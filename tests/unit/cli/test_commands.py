@@ -195,8 +195,10 @@ class TestVerify:
         said = airbundle("verify", bundle, status=4)
         assert "shop.oci.tar.002: damaged block at byte 0, 64.0 KiB  (check 4)" in said.out
         assert f"hits {SHOP}" in said.out
-        assert "verdict  damaged" in said.out
-        (finding,) = airbundle("verify", bundle, "--json", status=4).document["findings"]
+        assert "error: the bundle is damaged: shop.oci.tar.002" in said.err
+        said = airbundle("verify", bundle, "--json", status=4)
+        assert said.error["code"] == "damaged-bundle"
+        (finding,) = said.document["findings"]
         assert finding.keys() == {
             "check", "code", "file", "offset", "length", "expected", "found", "blobs", "applications", "images",
             "mendable",
@@ -205,11 +207,11 @@ class TestVerify:
 
     def test_each_verdict(self, airbundle: Airbundle, bundle: Path) -> None:
         (bundle / "SHA256SUMS").unlink()
-        assert "mend it" in airbundle("verify", bundle, status=3).out
+        assert "mend it" in airbundle("verify", bundle, status=3).err
         (bundle / "erp.oci.tar.002").unlink()
-        assert "incomplete" in airbundle("verify", bundle, status=5).out
+        assert "incomplete" in airbundle("verify", bundle, status=5).err
         (bundle / "erp.oci.tar.003").write_bytes(b"x")
-        assert "copy the parts" in airbundle("verify", bundle, status=4).out
+        assert "Copy the named parts again" in airbundle("verify", bundle, "--quiet", status=4).err
         airbundle("verify", bundle / "absent", status=2)
         airbundle("verify", bundle.parent, status=6)
         (bundle / "bundle.json").rename(bundle / "bundle.json.partial")
