@@ -101,11 +101,25 @@ class DamagedContent(AirbundleError):
     default_advice = "Get this file or image again; run `airbundle verify` if it came from a bundle."
 
 
+class NotReproducible(DamagedContent):
+    """Packing the same images again gave other bytes."""
+
+    code = "not-reproducible"
+    default_advice = "The source gives other bytes each time, or this machine's memory fails; do not rely on it."
+
+
 class MalformedDocument(DamagedContent):
     """A JSON document, a tar header or another structure breaks its specification or a bound."""
 
     code = "malformed-document"
     default_advice = "Make the file or image again with the tool it came from."
+
+
+class LimitExceeded(MalformedDocument):
+    """Something is larger, deeper or more than is accepted from outside; the message names the limit."""
+
+    code = "limit-exceeded"
+    default_advice = "No honest image or bundle comes near this limit: find out who made it."
 
 
 class NotRegular(DamagedContent):

@@ -8,10 +8,14 @@ import pytest
 
 from tests.requirements import require, why_no_program
 from tests.servers.engine import RealEngine, why_no_engine
+from tests.servers.engine26 import Engine26, why_no_engine26
 from tests.servers.registry import RealRegistry
 
 #: Fixtures that start a server, and the mark of every test that asks for one, directly or through others.
-_MARKS = {"engine": "engine", "second_engine": "engine", "registry": "registry", "empty_registry": "registry"}
+_MARKS = {
+    **dict.fromkeys(("engine", "second_engine", "engine_26", "engine_26_containerd"), "engine"),
+    **dict.fromkeys(("registry", "empty_registry"), "registry"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,6 +39,22 @@ def second_engine() -> Iterator[RealEngine]:
     """The engine of the far side; whoever needs it empty empties it."""
     require(why_no_engine())
     with RealEngine() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def engine_26() -> Iterator[RealEngine]:
+    """Engine 26 with its classic store; whoever needs it empty empties it."""
+    require(why_no_engine26())
+    with Engine26(containerd_store=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def engine_26_containerd() -> Iterator[RealEngine]:
+    """Engine 26 with containerd's store; whoever needs it empty empties it."""
+    require(why_no_engine26())
+    with Engine26(containerd_store=True) as running:
         yield running
 
 

@@ -9,10 +9,10 @@ from bundler.bundle.names import SIGNATURE
 from bundler.bundle.opening import read_small
 from bundler.bundle.reader import Bundle
 from bundler.bundle.verify import verify_bundle
+from bundler.content.files import disk_errors
 from bundler.errors import DamagedContent, NotFound, SignatureRefused
+from bundler.model.limits import Limits
 from bundler.progress import SILENT, Progress
-
-_LONGEST_SIGNATURE = 64 << 10
 
 
 def verify(
@@ -29,25 +29,28 @@ def verify(
     Raises:
         UsageError: the file holds no usable key. NotFound, DiskError: it cannot be read.
     """
+    if key is not None:
+        with disk_errors(Path(key)):
+            Path(key).stat()
 
     def signature(directory: Path, raw: bytes) -> Finding | None:
-        return None if key is None else _check_signature(directory, raw, Path(key))
+        return None if key is None else _check_signature(directory, raw, Path(key), bundle.limits)
 
     return verify_bundle(bundle, level, signature=signature, progress=progress)
 
 
-def _check_signature(directory: Path, raw: bytes, key: Path) -> Finding | None:
+def _check_signature(directory: Path, raw: bytes, key: Path, limits: Limits) -> Finding | None:
     from bundler.trust.signatures import verify_signature
 
     expected = f"a signature by {key.name}"
     try:
-        signature = read_small(directory / SIGNATURE, _LONGEST_SIGNATURE)
+        signature = read_small(directory / SIGNATURE, limits.signature_bytes)
     except NotFound:
         return Finding(2, "no-signature", SIGNATURE, expected=expected, found="nothing")
     except DamagedContent as error:
         return Finding(2, "wrong-signature", SIGNATURE, expected=expected, found=str(error))
     try:
-        verify_signature(raw, signature, key)
+        verify_signature(raw, signature, key, limits)
     except SignatureRefused as error:
         return Finding(2, "wrong-signature", SIGNATURE, expected=expected, found=str(error))
     return None

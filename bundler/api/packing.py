@@ -9,8 +9,10 @@ from pathlib import Path
 from bundler.api.source_set import SourceSet
 from bundler.bundle.manifest import BundleManifest
 from bundler.bundle.names import check_application_name
+from bundler.errors import NotFound
 from bundler.packing.options import PackOptions
-from bundler.packing.pack import write_bundle
+from bundler.packing.output import OutputDirectory
+from bundler.packing.pack import check_reproducible, write_bundle
 from bundler.packing.plan import PackPlan, PlannedImage, make_plan
 from bundler.progress import SILENT, Progress
 
@@ -25,23 +27,38 @@ def planned(
     options: PackOptions | None = None,
     plain_http: bool = False,
     progress: Progress = SILENT,
+    output: OutputDirectory | None = None,
 ) -> Iterator[PackPlan]:
     """Find every image and plan the bundle; its sources stay open as long as the block lasts.
 
+    Args:
+        applications: For each application the names of its images, as on the command line.
+        options: Their limits count here.
+        plain_http: Allow registries to be asked without TLS.
+        progress: Is told what goes on.
+        output: Where a pipe on standard input is kept that long; without it such a pipe is refused.
+
     Raises:
         NotFound: an image is not there. Unreachable, Unauthorised: a source.
+        UsageError: a file that cannot be read in any order.
         ConfigError: the applications contradict themselves or the rules for names.
     """
     limits = (options or PackOptions()).limits
     for name in applications:
         check_application_name(name)
-    with SourceSet(plain_http=plain_http, limits=limits, progress=progress) as sources:
+    with SourceSet(plain_http=plain_http, limits=limits, progress=progress, output=output) as sources:
         images = []
         for application, names in applications.items():
             for name in names:
                 source, found = sources.find(name)
+                if not found:
+                    raise NotFound(f"{name} holds no image", advice=f"Leave it out, or mend it for {application}.")
                 images += [PlannedImage(application, image, source) for image in found]
-        yield make_plan(images)
+        try:
+            yield make_plan(images)
+        finally:
+            if output is not None:
+                output.release()
 
 
 def pack(
@@ -50,6 +67,7 @@ def pack(
     *,
     options: PackOptions | None = None,
     plain_http: bool = False,
+    check: bool = False,
     progress: Progress = SILENT,
 ) -> BundleManifest:
     """Pack images into a bundle.
@@ -59,14 +77,21 @@ def pack(
         output: Directory of the bundle; new or empty.
         options: Part size, compression, name and version of the bundle.
         plain_http: Allow registries to be asked without TLS.
+        check: Read all sources a second time and prove that the same bytes come out; nothing is written for it.
         progress: Is told what goes on.
 
     Returns:
         The bundle's table of contents.
 
     Raises:
-        AirbundleError: one of its subclasses; nothing lies under a final name then.
+        NotReproducible: with ``check``, a second pack gives other bytes. The first bundle stays where it is.
+        AirbundleError: another of its subclasses; nothing lies under a final name then, unless it happened
+            during the check.
     """
     chosen = options or PackOptions()
-    with planned(applications, options=chosen, plain_http=plain_http, progress=progress) as plan:
-        return write_bundle(plan, Path(output), chosen, progress)
+    directory = OutputDirectory(Path(output))
+    with planned(applications, options=chosen, plain_http=plain_http, progress=progress, output=directory) as plan:
+        manifest = write_bundle(plan, directory, chosen, progress)
+        if check:
+            check_reproducible(plan, manifest, chosen, progress)
+        return manifest

@@ -8,10 +8,12 @@ from types import TracebackType
 from typing import ClassVar
 
 from bundler.api.image_names import ImageName
+from bundler.api.standard_input import StandardInput
 from bundler.bundle.reader import open_bundle
 from bundler.content.images import FoundImage, ImageSource
 from bundler.errors import NotFound, Unreachable
 from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.packing.output import OutputDirectory
 from bundler.progress import SILENT, Progress
 
 
@@ -19,9 +21,22 @@ class SourceSet:
     """The sources of one pack; a context manager that closes what it opened."""
 
     def __init__(
-        self, *, plain_http: bool = False, limits: Limits = DEFAULT_LIMITS, progress: Progress = SILENT
+        self,
+        *,
+        plain_http: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
+        progress: Progress = SILENT,
+        output: OutputDirectory | None = None,
     ) -> None:
-        """Open nothing yet; ``plain_http`` allows registries to be asked without TLS."""
+        """Open nothing yet.
+
+        Args:
+            plain_http: Allow registries to be asked without TLS.
+            limits: Bounds what is read.
+            progress: Is told what takes long.
+            output: Where a pipe on standard input is kept while it is needed; ``None`` refuses it.
+        """
+        self._standard_input = StandardInput(output, limits, progress)
         self._progress = progress
         self._plain_http = plain_http
         self._limits = limits
@@ -67,7 +82,7 @@ class SourceSet:
         from bundler.sources.engine import EngineSource
         from bundler.transports.engine.client import EngineClient
 
-        return EngineSource(EngineClient(), self._progress, self._limits)
+        return EngineSource(EngineClient(limits=self._limits), self._progress, self._limits)
 
     def _registry(self, _: Path) -> ImageSource:
         from bundler.sources.registry import RegistrySource
@@ -77,7 +92,7 @@ class SourceSet:
     def _docker_archive(self, path: Path) -> ImageSource:
         from bundler.sources.docker_archive import DockerArchiveSource
 
-        return DockerArchiveSource(path, self._limits)
+        return DockerArchiveSource(self._file(path), self._limits, self._progress)
 
     def _oci(self, path: Path) -> ImageSource:
         from bundler.sources.oci_layout import OciLayoutSource
@@ -87,7 +102,12 @@ class SourceSet:
     def _oci_archive(self, path: Path) -> ImageSource:
         from bundler.sources.oci_layout import OciLayoutSource
 
-        return OciLayoutSource(path, archive=True, limits=self._limits)
+        return OciLayoutSource(
+            self._file(path), archive=True, limits=self._limits, name=path.name, progress=self._progress
+        )
+
+    def _file(self, path: Path) -> Path:
+        return self._standard_input.path() if str(path) == "-" else path
 
     def _bundle(self, path: Path) -> ImageSource:
         return open_bundle(path, self._limits)
@@ -109,3 +129,4 @@ class SourceSet:
     ) -> None:
         for source in self._open.values():
             source.close()
+        self._standard_input.close()

@@ -12,6 +12,7 @@ from bundler.bundle.reader import Bundle
 from bundler.content.images import ImageDestination, OnExistingTag, PutResult
 from bundler.errors import AirbundleError, Unreachable, UsageError
 from bundler.model.digest import Digest
+from bundler.model.limits import Limits
 from bundler.progress import SILENT, Progress, Task
 
 
@@ -65,7 +66,7 @@ def load(
     return _transfer(
         bundle,
         selection,
-        lambda: EngineDestination(EngineClient(), on_existing_tag=on_existing_tag),
+        lambda: EngineDestination(EngineClient(limits=bundle.limits), on_existing_tag=on_existing_tag),
         "load",
         progress,
     )
@@ -93,7 +94,7 @@ def push(
         bundle,
         selection,
         lambda: RegistryDestination(
-            destination, jobs=jobs, plain_http=plain_http, on_existing_tag=on_existing_tag
+            destination, jobs=jobs, plain_http=plain_http, on_existing_tag=on_existing_tag, limits=bundle.limits
         ),
         "push",
         progress,
@@ -110,10 +111,10 @@ def extract(
         OutputExists: there is something else.
         NotFound: the bundle has no such application or image.
     """
-    return _transfer(bundle, selection, lambda: _open_files(destination), "extract", progress)
+    return _transfer(bundle, selection, lambda: _open_files(destination, bundle.limits), "extract", progress)
 
 
-def _open_files(destination: str) -> ImageDestination:
+def _open_files(destination: str, limits: Limits) -> ImageDestination:
     from bundler.destinations.docker_archive import DockerArchiveDestination
     from bundler.destinations.oci_layout import OciLayoutDestination
 
@@ -124,7 +125,7 @@ def _open_files(destination: str) -> ImageDestination:
         raise UsageError(
             f"cannot extract to {destination!r}", advice="Write oci:DIRECTORY or docker-archive:FILE."
         )
-    return OciLayoutDestination(Path(path)) if transport == "oci" else DockerArchiveDestination(Path(path))
+    return OciLayoutDestination(Path(path), limits) if transport == "oci" else DockerArchiveDestination(Path(path))
 
 
 def _transfer(
@@ -155,11 +156,21 @@ def _transfer(
                         failures += [(rest.reference, lost) for rest in images[number + 1 :]]
                         break
                 share.complete()
-        destination.finish()
+        if failures and destination.is_one_file:
+            # A file of this name would look like all of them, and would be in the way of the next run.
+            destination.abort()
+            failures += [(result.reference, _not_written(failures[0][1])) for result in results]
+            results = []
+        else:
+            destination.finish()
     except BaseException:
         destination.abort()
         raise
     return TransferReport(tuple(results), tuple(failures))
+
+
+def _not_written(cause: AirbundleError) -> AirbundleError:
+    return type(cause)(f"not written, because another image failed: {cause}", advice=cause.advice)
 
 
 def _each_once(selected: Iterable[tuple[Application, Image]]) -> list[Image]:

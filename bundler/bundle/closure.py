@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from bundler.bundle.manifest import Image
 from bundler.bundle.reader import Bundle
 from bundler.errors import AirbundleError, DamagedBundle, DiskError, IncompleteBundle
-from bundler.model.image import ImageTree
+from bundler.model.digest import Digest
+from bundler.model.image import ImageTree, PlatformImage
 from bundler.model.media_types import is_foreign_layer, is_readable_layer
 
 
@@ -45,6 +46,11 @@ def _compare(bundle: Bundle, image: Image, tree: ImageTree) -> Disagreement | No
         if rows[blob.digest].size != blob.size:
             sizes = f"{blob.digest} has {blob.size} bytes", f"{rows[blob.digest].size} bytes in bundle.json"
             return Disagreement("broken-image", *sizes)
+    known = sorted((str(one.platform), one.image_id) for one in _runnable(tree))
+    said = sorted(zip(image.platforms, image.image_ids, strict=True))
+    if said != known:
+        # Whoever loads the image asks the engine for these afterwards.
+        return Disagreement("broken-image", _ids(known), f"{_ids(said)} in bundle.json")
     # Check 8 compares a layer with its row; only here the row is compared with the image's config.
     for platform_image in tree.platform_images():
         for layer, diff_id in platform_image.layers():
@@ -52,3 +58,11 @@ def _compare(bundle: Bundle, image: Image, tree: ImageTree) -> Disagreement | No
             if row and diff_id and is_readable_layer(layer.media_type) and row.diff_id != diff_id:
                 return Disagreement("broken-image", f"{layer.digest} holds {diff_id}", f"it holds {row.diff_id}")
     return None
+
+
+def _runnable(tree: ImageTree) -> list[PlatformImage]:
+    return [image for image in tree.platform_images() if image.config is not None and image.platform.is_known]
+
+
+def _ids(platforms: list[tuple[str, Digest]]) -> str:
+    return ", ".join(f"{platform} {image_id}" for platform, image_id in platforms) or "no platform"

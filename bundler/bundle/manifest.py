@@ -9,20 +9,20 @@ from functools import cached_property
 
 import msgspec
 
-from bundler.bundle.names import SHARED, check_application_name, check_part_name
+from bundler.bundle.names import SHARED, check_application_name, check_part_name, part_files
 from bundler.content.compression import Encoder
 from bundler.content.hashing import sha256
 from bundler.errors import MalformedDocument, UnsupportedVersion, UsageError
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.json_documents import canonical_json, convert, parse_json
-from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.media_types import BUNDLE_MANIFEST
 from bundler.model.reference import Reference
 
 SMALLEST_BLOCK = 64 << 10
 #: A reader holds a block in memory, whatever a table claims.
-LARGEST_BLOCK = 64 << 20
+LARGEST_BLOCK: int = DEFAULT_LIMITS.block_bytes
 _WHAT = "bundle.json"
 _SHA256, _XXH3_128, _XXH3_64 = (re.compile(rf"[0-9a-f]{{{digits}}}", re.ASCII) for digits in (64, 32, 16))
 
@@ -160,8 +160,13 @@ def write_bundle_manifest(
     applications: tuple[Application, ...],
     archives: tuple[Archive, ...],
     blobs: tuple[Blob, ...],
+    limits: Limits = DEFAULT_LIMITS,
 ) -> BundleManifest:
-    """Make the canonical bundle.json of these values, and read it again as every reader will."""
+    """Make the canonical bundle.json of these values, and read it again as every reader will.
+
+    Raises:
+        LimitExceeded: readers with these limits would refuse it.
+    """
     fields = _Fields(
         media_type=BUNDLE_MANIFEST,
         name=name,
@@ -172,7 +177,7 @@ def write_bundle_manifest(
         archives=archives,
         blobs=tuple(sorted(blobs, key=lambda blob: blob.digest)),
     )
-    return parse_bundle_manifest(canonical_json(fields))
+    return parse_bundle_manifest(canonical_json(fields), limits)
 
 
 def parse_bundle_manifest(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> BundleManifest:
@@ -189,6 +194,7 @@ def parse_bundle_manifest(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> Bundle
             raise UnsupportedVersion(f"the bundle has the format {media_type:.100}; this release reads v1")
         raise MalformedDocument(f"{_WHAT} does not say that it is a bundle manifest")
     fields = convert(value, _Fields, _WHAT)
+    _check_numbers(fields, limits)
     _check_archives(fields)
     _check_blobs(fields)
     _check_applications(fields)
@@ -204,15 +210,30 @@ def parse_bundle_manifest(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> Bundle
     )
 
 
+def _check_numbers(fields: _Fields, limits: Limits) -> None:
+    if fields.block_bytes < SMALLEST_BLOCK or fields.part_bytes < 0:
+        raise MalformedDocument(f"{_WHAT}: blocks of {fields.block_bytes}, parts of {fields.part_bytes} bytes")
+    for limit, count, what in (
+        (limits.block_bytes, fields.block_bytes, "bytes in a block"),
+        (limits.applications, len(fields.applications), "applications"),
+        (limits.images, sum(len(application.images) for application in fields.applications), "images"),
+        (limits.blobs, len(fields.blobs), "blobs"),
+        (limits.parts, sum(len(archive.parts) for archive in fields.archives), "parts"),
+    ):
+        if count > limit:
+            raise beyond(limit, f"{_WHAT} has {count} {what}")
+
+
 def _check_archives(fields: _Fields) -> None:
-    if not SMALLEST_BLOCK <= fields.block_bytes <= LARGEST_BLOCK:
-        raise MalformedDocument(f"{_WHAT}: blocks of {fields.block_bytes} bytes")
     files: set[str] = set()
     for archive in fields.archives:
         for part in archive.parts:
             check_part_name(part.file, archive.name)
             files.add(part.file)
             _check_part(part, fields.block_bytes)
+        if [part.file for part in archive.parts] != part_files(archive.name, len(archive.parts)):
+            # Who joins the files in the order of their names must get what the table describes.
+            raise MalformedDocument(f"{_WHAT}: the parts of {archive.name} are not numbered from 1 without a gap")
         if not archive.parts or archive.size != sum(part.size for part in archive.parts):
             raise MalformedDocument(f"{_WHAT}: the sizes of the parts of {archive.name} do not add up")
     if len(files) != sum(len(archive.parts) for archive in fields.archives):

@@ -55,6 +55,13 @@ def part_file(archive: str, number: int, count: int) -> str:
     return f"{archive_file(archive)}.{number:0{digits}d}"
 
 
+def part_files(archive: str, count: int) -> list[str]:
+    """Return the names of all parts of an archive that has ``count`` of them, in order."""
+    if count == 1:
+        return [archive_file(archive)]
+    return [part_file(archive, number, count) for number in range(1, count + 1)]
+
+
 def is_part_name(file: str) -> bool:
     """Tell whether a file is named like a part of some archive, whatever the case of its letters."""
     return _PART.fullmatch(file.lower()) is not None

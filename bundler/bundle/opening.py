@@ -18,12 +18,13 @@ from bundler.errors import (
     DamagedContent,
     DiskError,
     IncompleteBundle,
+    LimitExceeded,
     MalformedDocument,
     NotABundle,
     NotFound,
     UnsupportedVersion,
 )
-from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 
 _MENDED_BY_COPY = {BUNDLE_JSON: BUNDLE_JSON_COPY, BUNDLE_JSON_COPY: BUNDLE_JSON}
 
@@ -103,6 +104,8 @@ def _read(path: Path, limits: Limits) -> _Candidate:
         raw = read_small(path, limits.bundle_manifest_bytes)
     except NotFound:
         return _Candidate(path.name, None, problem="is not there")
+    except LimitExceeded as error:
+        return _Candidate(path.name, b"", problem=str(error), error=error)
     except DamagedContent as error:
         return _Candidate(path.name, b"", problem=str(error))
     except DiskError as error:
@@ -110,8 +113,8 @@ def _read(path: Path, limits: Limits) -> _Candidate:
         return _Candidate(path.name, b"", problem=str(error), error=error)
     try:
         return _Candidate(path.name, raw, parse_bundle_manifest(raw, limits))
-    except UnsupportedVersion as error:
-        # One flipped bit makes another version of a version.
+    except (UnsupportedVersion, LimitExceeded) as error:
+        # One flipped bit makes another version of a version; and with another limit all may be well.
         return _Candidate(path.name, raw, problem=str(error), error=error)
     except MalformedDocument as error:
         return _Candidate(path.name, raw, problem=str(error))
@@ -131,12 +134,12 @@ def read_small(path: Path, limit: int) -> bytes:
 
     Raises:
         NotFound: it is not there.
-        DamagedContent: it is no regular file, or has more than ``limit`` bytes.
+        DamagedContent: it is no regular file, or (LimitExceeded) has more than ``limit`` bytes.
         DiskError: the disk refused.
     """
     descriptor = open_regular(path)
     with disk_errors(path), os.fdopen(descriptor, "rb") as file:
         raw = file.read(limit + 1)
     if len(raw) > limit:
-        raise DamagedContent(f"{path} has more than the {limit} bytes allowed")
+        raise beyond(limit, f"{path} has too many bytes")
     return raw

@@ -27,6 +27,7 @@ class Bundle:
         directory: where it lies.
         manifest: its table of contents.
         findings: what was wrong with the files that hold the table; the table itself is right.
+        limits: bounds on what is read from it.
     """
 
     kind = "bundle"
@@ -41,7 +42,7 @@ class Bundle:
         self.directory = directory
         self.manifest = manifest
         self.findings = tuple(findings)
-        self._limits = limits
+        self.limits = limits
         self._parts = {
             archive.name: ArchiveParts(directory, archive, manifest.block_bytes) for archive in manifest.archives
         }
@@ -136,11 +137,12 @@ class Bundle:
                 return None
             stream = self.open_blob(descriptor)
             try:
-                return read_all(stream, self._limits.document_bytes, "a document")
+                return read_all(stream, self.limits.document_bytes, "a document")
             finally:
                 stream.close()
 
-        return RegistryForm(Reference.parse(image.reference), collect_tree(image.descriptor, fetch, self._limits))
+        tree = collect_tree(image.descriptor, fetch, self.limits, lambda wanted: wanted.digest in own)
+        return RegistryForm(Reference.parse(image.reference), tree)
 
     def _blob(self, descriptor: Descriptor) -> Blob:
         blob = self.manifest.blob_by_digest.get(descriptor.digest)

@@ -18,7 +18,6 @@ from bundler.bundle.names import is_part_name, is_system_file
 from bundler.bundle.part_scan import PartProblem, PartScan
 from bundler.bundle.reader import Bundle
 from bundler.content.files import disk_errors
-from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.progress import SILENT, Progress, Task
 
 #: Check 2: is given the directory and the bytes of bundle.json; returns what is wrong with the signature.
@@ -31,31 +30,28 @@ def verify_bundle(
     *,
     signature: SignatureCheck | None = None,
     progress: Progress = SILENT,
-    limits: Limits = DEFAULT_LIMITS,
 ) -> VerificationReport:
     """Check a bundle as far as ``level`` says; each part is read once.
 
     Args:
-        bundle: The open bundle; that it could be opened is check 1.
+        bundle: The open bundle; that it could be opened is check 1. Its limits bound what layers unpack to.
         level: ``quick`` is checks 1 to 4, ``full`` 1 to 6, ``deep`` 1 to 8.
         signature: Check 2, where the user gave a key.
         progress: Is told the bytes of parts that were looked at.
-        limits: Bounds on what layers unpack to.
     """
     total = sum(archive.size for archive in bundle.manifest.archives)
     with progress.task("verify", total) as task:
-        run = _Verification(bundle, level, task, limits)
+        run = _Verification(bundle, level, task)
         return run.report(signature)
 
 
 class _Verification:
-    def __init__(self, bundle: Bundle, level: Level, task: Task, limits: Limits) -> None:
+    def __init__(self, bundle: Bundle, level: Level, task: Task) -> None:
         self._bundle = bundle
         self._manifest = bundle.manifest
         self._level: Level = level
         self._last = LAST_CHECK[level]
         self._task = task
-        self._limits = limits
         self._impact = ImpactMap(bundle.manifest)
         self._findings: list[Finding] = list(bundle.findings)
 
@@ -96,7 +92,7 @@ class _Verification:
         """Checks 3, 4, 5, and with them in the same pass 7 and 8."""
         parts = self._bundle.parts_of(archive.name)
         blobs = (
-            BlobCheck(self._impact.blobs_in(archive.name), self._limits, self._report_blob)
+            BlobCheck(self._impact.blobs_in(archive.name), self._bundle.limits, self._report_blob)
             if self._last >= 7
             else None
         )

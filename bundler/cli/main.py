@@ -11,8 +11,8 @@ from bundler import __version__
 from bundler.cli.commands import extract, inspect, load, pack, plan, push, schema, verify
 from bundler.cli.console import Console
 from bundler.cli.options import CARRYING, FAR_SIDE, NEAR_SIDE, TOOLS
-from bundler.cli.signals import interrupt_on_signals
-from bundler.cli.text import drop_output, show
+from bundler.cli.signals import ignore_signals, interrupt_on_signals
+from bundler.cli.text import flush, show
 from bundler.errors import AirbundleError, ExitStatus, Interrupted, UsageError
 
 app = typer.Typer(
@@ -50,7 +50,9 @@ def _root(
 def run() -> None:
     """Run the command with the arguments of the process, and leave with its exit status."""
     interrupt_on_signals()
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    ignore_signals()
+    sys.exit(status)
 
 
 def main(arguments: list[str]) -> int:
@@ -78,10 +80,7 @@ def main(arguments: list[str]) -> int:
 
 def _flushed(status: int) -> int:
     """Write out what stdout still holds; a reader that has gone changes nothing about what was found."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        drop_output()
+    flush()
     return status
 
 

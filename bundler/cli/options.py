@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from bundler.model.limits import CHANGEABLE
+
 NEAR_SIDE = "Near side"
 CARRYING = "Carrying"
 FAR_SIDE = "Far side"
@@ -28,6 +30,16 @@ Applications = Annotated[
 Images = Annotated[
     list[str] | None,
     typer.Option("--image", metavar="REF", help="Only this image, by full or short name; may be repeated."),
+]
+LimitValues = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limit",
+        metavar="NAME=VALUE",
+        help="Accept more, or less, from outside than usual; may be repeated. "
+        f"Names: {', '.join(CHANGEABLE)}. Those of bytes take a size, such as 2TiB.",
+        show_default=False,
+    ),
 ]
 PlainHttp = Annotated[
     bool, typer.Option("--plain-http", help="Talk to registries without TLS. Anyone on the way can read it.")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bundler.content.compression import Encoder
 from bundler.errors import UsageError
+from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.packing.config import PackConfig, read_config
 from bundler.packing.options import DEFAULT_PART_SIZE, PackOptions, parse_part_size
 
@@ -24,6 +25,7 @@ class Wishes:
     part_size: str | None
     compression: str | None
     level: int | None
+    limits: Limits = DEFAULT_LIMITS
 
 
 def read_request(items: Sequence[str], wishes: Wishes) -> tuple[dict[str, list[str]], PackOptions]:
@@ -45,7 +47,7 @@ def read_request(items: Sequence[str], wishes: Wishes) -> tuple[dict[str, list[s
         raise UsageError(
             f"two configuration files: {files[0]} and {files[1]}", advice="Images are named APP=IMAGE."
         )
-    config = read_config(files[0]) if files else None
+    config = read_config(files[0], wishes.limits) if files else None
     if config is not None:
         for name, application in config.applications.items():
             named[name] = [*application.images, *named.get(name, [])]
@@ -65,4 +67,5 @@ def _options(wishes: Wishes, config: PackConfig | None) -> PackOptions:
             wishes.compression or fallback.compression or "zstd",
             wishes.level if wishes.level is not None else fallback.level,
         ),
+        limits=wishes.limits,
     )

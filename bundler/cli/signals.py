@@ -44,6 +44,12 @@ def interrupt_on_signals() -> None:
     threading.Thread(target=_repeat, args=(reading, heard), name="signals", daemon=True).start()
 
 
+def ignore_signals() -> None:
+    """Let no signal change the exit status any more, once it is decided and only the interpreter has to end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _repeat(reading: int, heard: threading.Event) -> None:
     (number,) = os.read(reading, 1)
     main = threading.main_thread().ident

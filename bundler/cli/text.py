@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
+
+from bundler.errors import DiskError
 
 
 def printable(text: str) -> str:
@@ -23,11 +26,35 @@ def say(text: str) -> None:
 
 
 def show(text: str) -> None:
-    """Print a line on stdout. Whoever read it may have gone: what the command found stays its exit status."""
-    try:
+    """Print a line on stdout. Whoever read it may have gone: what the command found stays its exit status.
+
+    Raises:
+        DiskError: the file that stdout is cannot be written.
+    """
+    with _output_errors():
         print(text)
+
+
+def flush() -> None:
+    """Write out what stdout still holds.
+
+    Raises:
+        DiskError: the file that stdout is cannot be written.
+    """
+    if sys.stdout is not None:
+        with _output_errors():
+            sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _output_errors() -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError:
         drop_output()
+    except OSError as error:
+        drop_output()
+        raise DiskError(f"the output cannot be written: {error.strerror}") from error
 
 
 def drop_output() -> None:

@@ -23,7 +23,7 @@ from bundler.content.streams import BUFFER_BYTES, ByteStream, StreamFile
 from bundler.content.zstd_frames import FrameTracker
 from bundler.errors import DamagedContent, UsageError
 from bundler.model import media_types
-from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 
 _MOST_WORKERS = 8
 _LEVELS = {"zstd": range(1, 20), "gzip": range(1, 10)}
@@ -37,6 +37,8 @@ _MAGICS = {
     "xz": re.compile(rb"\xfd7zXZ\0"),
     "bzip2": re.compile(rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)"),
 }
+#: What the libraries of zstd and xz say of a window that is larger than they may hold in memory.
+_TOO_MUCH_MEMORY = ("too much memory", "memory usage limit")
 #: Zeros may stand behind a stream of xz, in groups of this many.
 _XZ_PADDING = 4
 
@@ -147,13 +149,15 @@ class DecompressedStream:
         Args:
             stream: The compressed bytes.
             compression: ``gzip``, ``zstd``, ``xz``, ``bzip2`` or ``none``.
-            limits: Bounds the memory that a decoder takes.
+            limits: Bounds the memory that a decoder takes, and how much comes out of how little.
             most_bytes: Bounds what comes out; ``Limits.layer_bytes`` where it is not given.
         """
-        self._below = stream
-        self._left = limits.layer_bytes if most_bytes is None else most_bytes
+        self._below = _Counted(stream)
+        self._limits = limits
+        self._most_bytes = limits.layer_bytes if most_bytes is None else most_bytes
+        self._count = 0
         self._frames = FrameTracker()
-        self._file = cast(BinaryIO, self._open(stream, compression, limits))
+        self._file = cast(BinaryIO, self._open(self._below, compression, limits))
 
     def _open(self, stream: ByteStream, compression: str, limits: Limits) -> object:
         if compression == "gzip":
@@ -174,22 +178,44 @@ class DecompressedStream:
         """Read on.
 
         Raises:
-            DamagedContent: the compressed form is broken, or holds more than is allowed.
+            DamagedContent: the compressed form is broken.
+            LimitExceeded: it holds more than is allowed, or needs more memory.
         """
         try:
             count: int = self._file.readinto(buffer)  # type: ignore[attr-defined]
         except (zstandard.ZstdError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+            if any(sign in str(error).lower() for sign in _TOO_MUCH_MEMORY):
+                raise beyond(self._limits.window_log, "compressed data needs too large a window") from error
             raise DamagedContent(f"compressed data is damaged: {error}") from error
         if not count and len(buffer) and not self._frames.at_end:
             raise DamagedContent("compressed data is damaged: it ends inside a zstd frame")
-        self._left -= count
-        if self._left < 0:
-            raise DamagedContent("compressed data unpacks to more than is allowed")
+        self._count += count
+        if self._count > self._most_bytes:
+            raise beyond(self._most_bytes, "compressed data unpacks to too many bytes")
+        # Whatever was read ahead counts as well, so a short stream has some credit.
+        if self._count > self._limits.layer_ratio * (self._below.count + BUFFER_BYTES):
+            raise beyond(self._limits.layer_ratio, "compressed data unpacks to far too many times its size")
         return count
 
     def close(self) -> None:
         """Close the stream below."""
         self._below.close()
+
+
+class _Counted:
+    """Counts the compressed bytes that were read."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+        self.count = 0
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = self._stream.readinto(buffer)
+        self.count += count
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 class _TrackedFile(StreamFile):

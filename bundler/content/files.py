@@ -146,8 +146,10 @@ class FileStream:
             DamagedContent: the file ends before that.
         """
         with disk_errors(self._path):
-            position = self._file.seek(count, os.SEEK_CUR)
+            position = self._file.tell() + count
             size = os.fstat(self._file.fileno()).st_size
+            # No file system takes every number that an archive can claim.
+            self._file.seek(min(position, size))
         if position > size:
             raise DamagedContent(f"{self._path} is truncated: it has {size} bytes, {position} are needed")
         if self._left is not None:

@@ -169,7 +169,13 @@ class PutResult:
 
 
 class ImageDestination(Protocol):
-    """Where images are put. Used by one thread; it may work in several itself."""
+    """Where images are put. Used by one thread; it may work in several itself.
+
+    Attributes:
+        is_one_file: whether it is a single file, which must hold all images that were asked for or not exist.
+    """
+
+    is_one_file: bool
 
     def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
         """Make the image complete at the destination, and only then give it its name.

@@ -8,7 +8,6 @@ from bundler.content.channel import PushedStream
 from bundler.content.compression import DecompressedStream
 from bundler.content.hashing import ReadableBuffer, Sha256
 from bundler.content.streams import BUFFER_BYTES
-from bundler.errors import DamagedContent
 from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 
@@ -21,7 +20,6 @@ class LayerProbe:
         self._pushed = PushedStream()
         self._limits = limits
         self._compression = compression
-        self._fed = 0
         self._size = 0
         self._hash = Sha256()
         self._error: BaseException | None = None
@@ -30,14 +28,13 @@ class LayerProbe:
 
     def feed(self, data: ReadableBuffer) -> None:
         """Take the next bytes of the compressed layer; they are copied, the buffer may be used again."""
-        self._fed += len(data)
         self._pushed.push(bytes(data))
 
     def finish(self) -> tuple[Digest, int]:
         """End the layer; return its DiffID and its uncompressed size in bytes.
 
         Raises:
-            DamagedContent: the compressed form is broken, or unpacks to more than the limits allow.
+            DamagedContent: the compressed form is broken, or (LimitExceeded) unpacks to more than is allowed.
         """
         self._pushed.end()
         self._thread.join()
@@ -57,8 +54,6 @@ class LayerProbe:
             while count := stream.readinto(buffer):
                 self._hash.update(buffer[:count])
                 self._size += count
-                if self._size > self._limits.layer_ratio * (self._fed + BUFFER_BYTES):
-                    raise DamagedContent("a layer unpacks to far more than its compressed size allows")
         except Exception as error:  # noqa: BLE001  # raised by finish, in the thread that asked
             self._error = error
         finally:

@@ -7,6 +7,7 @@ from typing import Protocol
 from bundler.content.hashing import Sha256
 from bundler.errors import DamagedContent
 from bundler.model.digest import Digest
+from bundler.model.limits import beyond
 
 #: The unit of reading: large enough that the cost of a call vanishes, small enough to keep many.
 BUFFER_BYTES = 1 << 20
@@ -113,13 +114,13 @@ def read_all(stream: ByteStream, limit: int, what: str = "content") -> bytes:
     """Read a stream that must be small.
 
     Raises:
-        DamagedContent: it has more than ``limit`` bytes.
+        MalformedDocument: it has more than ``limit`` bytes; LimitExceeded, if that is a field of ``Limits``.
     """
     result, buffer = bytearray(), memoryview(bytearray(min(limit + 1, BUFFER_BYTES)))
     while count := stream.readinto(buffer):
         result += buffer[:count]
         if len(result) > limit:
-            raise DamagedContent(f"{what} has more than the {limit} bytes allowed")
+            raise beyond(limit, f"{what} has {len(result)} bytes or more")
     return bytes(result)
 
 

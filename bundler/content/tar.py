@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bundler.content.streams import BUFFER_BYTES, ByteStream, read_exactly
 from bundler.errors import DamagedContent, MalformedDocument
-from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 
 BLOCK_BYTES = 512
 END_OF_ARCHIVE = bytes(2 * BLOCK_BYTES)
@@ -153,9 +153,6 @@ class TarReader:
         return TarEntry(_normal(name), size, self._position, link, is_file)
 
     def _read_header(self) -> bytes | None:
-        self._entries += 1
-        if self._entries > self._limits.archive_entries:
-            raise MalformedDocument(f"the archive has more than {self._limits.archive_entries} entries")
         block = memoryview(bytearray(BLOCK_BYTES))
         count = read_exactly(self._stream, block)
         if count == 0 or (count == BLOCK_BYTES and not any(block)):
@@ -166,13 +163,16 @@ class TarReader:
         checksum = sum(header) - sum(header[148:156]) + 8 * 0x20
         if header[148:156].strip(b" \0").lstrip(b"0") != b"%o" % checksum:
             raise MalformedDocument(f"not a tar, or damaged: wrong header checksum at byte {self._position}")
+        self._entries += 1
+        if self._entries > self._limits.archive_entries:
+            raise beyond(self._limits.archive_entries, "the archive has too many entries")
         self._position += BLOCK_BYTES
         self._payload_left = self._payload_end = 0
         return header
 
     def _read_record(self, size: int, allowed: int) -> bytes:
         if size > allowed:
-            raise MalformedDocument(f"header records of one file have {size - allowed} bytes too many")
+            raise beyond(self._limits.header_record_bytes, "the header records of one file are too long")
         self._payload_left, self._payload_end = size, self._position + size + padding(size)
         record = memoryview(bytearray(size))
         read_exactly(self, record)
@@ -228,7 +228,7 @@ def _header_name(header: bytes) -> bytes:
 
 def _text(raw: bytes, limits: Limits) -> str:
     if len(raw) > limits.name_chars:
-        raise MalformedDocument(f"a name in the archive has more than {limits.name_chars} bytes")
+        raise beyond(limits.name_chars, f"a name in the archive has {len(raw)} bytes")
     return raw.decode("utf-8", "backslashreplace")
 
 

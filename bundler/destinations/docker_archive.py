@@ -33,6 +33,8 @@ class DockerArchiveDestination:
     Layers are uncompressed, which every engine reads. The file has its name only when it is whole.
     """
 
+    is_one_file = True
+
     def __init__(self, path: Path, host: Platform | None = None) -> None:
         """Prepare to write; nothing is written before the first image comes.
 
@@ -133,7 +135,9 @@ class DockerArchiveDestination:
             os.close(descriptor)
 
     def _require_free_name(self) -> None:
-        if self._path.exists() or self._path.is_symlink():
+        with disk_errors(self._path):
+            is_taken = self._path.exists() or self._path.is_symlink()
+        if is_taken:
             raise OutputExists(f"{self._path} exists", advice="Name another file, or remove this one.")
 
 

@@ -23,6 +23,8 @@ class EngineDestination:
     everything, because it reports success also for what it got in part.
     """
 
+    is_one_file = False
+
     def __init__(self, client: EngineClient, on_existing_tag: OnExistingTag = "overwrite") -> None:
         """Load into the engine that the client is connected to; the destination closes it.
 

@@ -35,6 +35,8 @@ class OciLayoutDestination:
     before, and a new one is none yet. An interrupted run leaves whole blobs, which the next one finds.
     """
 
+    is_one_file = False
+
     def __init__(self, path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
         """Look at the directory, which need not exist yet; nothing is written.
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult
 from bundler.destinations.registry_plan import PushPlan, plan_push
 from bundler.destinations.workers import run_all
-from bundler.errors import InvalidReference, NotFound, PolicyRefused, Refused, UsageError
+from bundler.errors import InvalidReference, NotFound, PolicyRefused, Refused, Unauthorised, UsageError
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
+from bundler.model.image import ImageTree
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.reference import Reference
 from bundler.progress import Task
@@ -37,6 +38,8 @@ class RegistryDestination:
     dropped, its repository is kept whole (``busybox:1`` is ``library/busybox:1``, as everywhere in OCI), and so
     is its tag. A reference with a digest and no tag is put under its digest only.
     """
+
+    is_one_file = False
 
     def __init__(
         self,
@@ -95,7 +98,8 @@ class RegistryDestination:
         """Push an image: blobs, then manifests, then indexes, and the tag last.
 
         Bytes are counted of configs and layers, not of manifests. A layer that its owner does not let
-        registries keep, and that the reader does not have, is left out.
+        registries keep, and that the reader does not have, is left out. What an index lists besides manifests
+        and indexes is sent as a blob; if the registry refuses that index, it is treated as a sparse one.
 
         Raises:
             DamagedContent: a blob turned out damaged; the name stands for what it stood for.
@@ -110,19 +114,17 @@ class RegistryDestination:
         existing = find_manifest(repository, name)
         if existing is not None and (existing == plan.root or self._keeps(target, existing)):
             return self._skip(image, target, plan, existing, task)
-        sent = self._put_blobs(repository, plan, reader, task)
-        for digest, node in plan.documents[:-1]:
-            put_manifest(repository, digest, node.raw, node.media_type)
-        root, node = plan.documents[-1]
-        put_manifest(repository, name, node.raw, node.media_type)
+        sent, size = self._put_blobs(repository, plan, reader, task), plan.size
+        plan = _put_documents(repository, image.tree, plan, target.tag)
+        same = existing == plan.root
         return PutResult(
             reference=str(image.reference),
-            target=_shown(target, root),
-            digest=root,
-            status="pushed",
+            target=_shown(target, plan.root),
+            digest=plan.root,
+            status="skipped" if same and not sent else "pushed",
             bytes_sent=sent,
-            bytes_skipped=plan.size - sent,
-            replaced=existing,
+            bytes_skipped=size - sent,
+            replaced=None if same else existing,
             notes=plan.notes,
         )
 
@@ -193,6 +195,30 @@ class RegistryDestination:
             with contextlib.suppress(Refused, NotFound):
                 return mount_blob(repository, blob.digest, sibling)
         return start_upload(repository)
+
+
+def _put_documents(repository: Repository, tree: ImageTree, plan: PushPlan, tag: str) -> PushPlan:
+    """Put manifests and indexes, the root last and under the tag; return the plan that the registry took."""
+    try:
+        for digest, node in plan.documents:
+            name = tag if tag and digest == plan.root else digest
+            put_manifest(repository, name, node.raw, node.media_type)
+    except Unauthorised:
+        raise
+    except Refused as error:
+        # Some registries take in an index only what they know themselves as a manifest.
+        instead = _without_opaque(tree) if plan.has_opaque else None
+        if instead is None:
+            raise error
+        return _put_documents(repository, tree, instead, tag)
+    return plan
+
+
+def _without_opaque(tree: ImageTree) -> PushPlan | None:
+    try:
+        return plan_push(tree, with_opaque=False)
+    except Refused:
+        return None
 
 
 def _without_absent_foreign(plan: PushPlan, reader: BlobReader) -> PushPlan:

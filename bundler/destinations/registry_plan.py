@@ -21,14 +21,16 @@ class PushPlan:
     Attributes:
         root: digest of the manifest or index that the name will stand for.
         documents: by digest, children before parents, the root last.
-        blobs: configs and layers, each once, the largest first: what takes longest begins first.
+        blobs: configs, layers and opaque children, each once, the largest first: what takes longest begins first.
         notes: what the user should know.
+        has_opaque: whether an index lists what may be a manifest of a kind unknown here: it goes as a blob.
     """
 
     root: Digest
     documents: tuple[tuple[Digest, Manifest | Index], ...]
     blobs: tuple[Descriptor, ...]
     notes: tuple[str, ...] = ()
+    has_opaque: bool = False
 
     @property
     def size(self) -> int:
@@ -36,11 +38,11 @@ class PushPlan:
         return sum(blob.size for blob in self.blobs)
 
 
-def plan_push(tree: ImageTree) -> PushPlan:
+def plan_push(tree: ImageTree, *, with_opaque: bool = True) -> PushPlan:
     """Plan the push of an image.
 
     Registries take no index without all that it lists. Of a sparse index the one platform that is there is
-    pushed alone, under the name of the whole.
+    pushed alone, under the name of the whole. Opaque children count as there, or not, as ``with_opaque`` says.
 
     Raises:
         Refused: the index is sparse, and not just one platform is there.
@@ -48,15 +50,19 @@ def plan_push(tree: ImageTree) -> PushPlan:
     """
     nodes = {descriptor.digest: node for descriptor, node in tree.nodes()}
     listed = [child for node in nodes.values() if isinstance(node, Index) for child in node.manifests]
-    absent = {child.digest for child in listed} - nodes.keys()
+    opaque = tree.opaque_children() if with_opaque else []
+    # A child may also be a layer or config of another one: then it is there, if that is.
+    others = {blob.digest for node in nodes.values() if isinstance(node, Manifest) for blob in node.children}
+    there = nodes.keys() | {blob.digest for blob in opaque} | (others if with_opaque else set())
+    absent = {child.digest for child in listed} - there
     if not absent:
-        return _plan(tree.root.digest, nodes)
+        return _plan(tree.root.digest, nodes, opaque)
     only = _only_platform(tree.platform_images(), len(absent))
     note = (
         f"the index {tree.root.digest} is not complete here and was not pushed: "
         f"the name stands for its image for {only.platform} alone"
     )
-    return _plan(only.descriptor.digest, nodes, note)
+    return _plan(only.descriptor.digest, nodes, [], note)
 
 
 def _only_platform(images: list[PlatformImage], absent: int) -> PlatformImage:
@@ -71,14 +77,16 @@ def _only_platform(images: list[PlatformImage], absent: int) -> PlatformImage:
     )
 
 
-def _plan(root: Digest, nodes: _Nodes, *notes: str) -> PushPlan:
+def _plan(root: Digest, nodes: _Nodes, opaque: list[Descriptor], *notes: str) -> PushPlan:
     documents: dict[Digest, Manifest | Index] = {}
     _add_children_first(root, nodes, documents)
     blobs = {
         blob.digest: blob for node in documents.values() if isinstance(node, Manifest) for blob in node.children
     }
+    blobs.update((blob.digest, blob) for blob in opaque)
     ordered = sorted(blobs.values(), key=lambda blob: (-blob.size, blob.digest))
-    return PushPlan(root, tuple(documents.items()), tuple(ordered), notes)
+    listed = {child.digest for node in documents.values() if isinstance(node, Index) for child in node.manifests}
+    return PushPlan(root, tuple(documents.items()), tuple(ordered), notes, bool(listed - documents.keys()))
 
 
 def _add_children_first(digest: Digest, nodes: _Nodes, into: dict[Digest, Manifest | Index]) -> None:
@@ -88,5 +96,6 @@ def _add_children_first(digest: Digest, nodes: _Nodes, into: dict[Digest, Manife
     node = nodes[digest]
     if isinstance(node, Index):
         for child in node.manifests:
-            _add_children_first(child.digest, nodes, into)
+            if child.digest in nodes:
+                _add_children_first(child.digest, nodes, into)
     into[digest] = node

@@ -10,7 +10,7 @@ from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image_config import ImageConfig, parse_image_config
-from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.manifest import Index, Manifest, parse_manifest
 from bundler.model.platforms import Platform
 
@@ -46,13 +46,19 @@ class PlatformImage:
 class ImageTree:
     """A root descriptor, and the raw bytes of all manifests, indexes and image configs that it reaches.
 
-    Children of an index that are not among the documents are taken as absent: such an index is *sparse*. One of
-    a type that is not known here is *opaque*: it is carried as it is, and what it refers to is not known.
+    Attributes:
+        root: descriptor of the whole.
+        documents: by digest. Manifests and indexes that an index lists and that are not among them are taken as
+            absent: such an index is *sparse*.
+        limits: bounds on what the documents hold.
+        opaque: children of indexes that are neither manifest nor index as far as is known here, and that are
+            there. They are carried as they are; what they refer to is not known. Those not listed are absent.
     """
 
     root: Descriptor
     documents: Mapping[Digest, bytes]
     limits: Limits = field(default=DEFAULT_LIMITS, repr=False, compare=False)
+    opaque: frozenset[Digest] = frozenset()
 
     def nodes(self) -> Iterator[tuple[Descriptor, Manifest | Index]]:
         """Yield every manifest and index once, parents before children, in the order of the documents.
@@ -69,8 +75,10 @@ class ImageTree:
             if descriptor.digest in seen or descriptor.digest not in self.documents:
                 continue
             seen.add(descriptor.digest)
-            if depth > self.limits.document_nesting or len(seen) > self.limits.documents:
-                raise MalformedDocument("the image index has too many levels or too many manifests")
+            if depth > self.limits.document_nesting:
+                raise beyond(self.limits.document_nesting, "the image index has too many levels")
+            if len(seen) > self.limits.documents:
+                raise beyond(self.limits.documents, "the image index has too many manifests")
             node = parse_manifest(self.documents[descriptor.digest], descriptor.media_type, self.limits)
             yield descriptor, node
             if isinstance(node, Index):
@@ -78,19 +86,12 @@ class ImageTree:
                 stack.extend((child, depth + 1) for child in reversed(known))
 
     def opaque_children(self) -> list[Descriptor]:
-        """Return the opaque children that are there, each once; none that is something else as well.
+        """Return the opaque children that are there, each once; none that is something else of the image too.
 
         Raises:
             MalformedDocument: a document breaks its form or a bound.
         """
-        nodes = list(self.nodes())
-        other = {item.digest for found, node in nodes for item in (found, *_needs(node))}
-        found: dict[Digest, Descriptor] = {}
-        for _, node in nodes:
-            for child in node.manifests if isinstance(node, Index) else ():
-                if child.digest in self.documents and child.digest not in other:
-                    found.setdefault(child.digest, child)
-        return list(found.values())
+        return self._opaque(list(self.nodes()))
 
     def platform_images(self) -> list[PlatformImage]:
         """Return the image of every platform that is there, in the order of the index.
@@ -124,12 +125,22 @@ class ImageTree:
     def blobs(self) -> Iterator[Descriptor]:
         """Yield every content of the image once: documents and what they refer to, parents first, opaque last."""
         seen: set[Digest] = set()
-        for descriptor, node in self.nodes():
+        nodes = list(self.nodes())
+        for descriptor, node in nodes:
             for item in (descriptor, *_needs(node)):
                 if item.digest not in seen:
                     seen.add(item.digest)
                     yield item
-        yield from self.opaque_children()
+        yield from self._opaque(nodes)
+
+    def _opaque(self, nodes: list[tuple[Descriptor, Manifest | Index]]) -> list[Descriptor]:
+        other = {item.digest for descriptor, node in nodes for item in (descriptor, *_needs(node))}
+        found: dict[Digest, Descriptor] = {}
+        for _, node in nodes:
+            for child in node.manifests if isinstance(node, Index) else ():
+                if child.digest in self.opaque and child.digest not in other:
+                    found.setdefault(child.digest, child)
+        return list(found.values())
 
     def _config(self, manifest: Manifest) -> ImageConfig | None:
         raw = self.documents.get(manifest.config.digest)

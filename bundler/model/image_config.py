@@ -9,7 +9,7 @@ import msgspec
 from bundler.errors import MalformedDocument
 from bundler.model.digest import Digest
 from bundler.model.json_documents import convert, parse_json
-from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.platforms import Platform
 
 
@@ -45,6 +45,8 @@ def parse_image_config(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> ImageConf
     fields = convert(parse_json(raw, what, limit=limits.document_bytes, limits=limits), _ConfigFields, what)
     if fields.rootfs.type != "layers":
         raise MalformedDocument(f"{what} has a root file system of type {fields.rootfs.type!r:.100}")
+    if len(fields.rootfs.diff_ids or ()) > limits.layers:
+        raise beyond(limits.layers, f"{what} names {len(fields.rootfs.diff_ids or ())} layers")
     platform = Platform(
         architecture=fields.architecture, os=fields.os, variant=fields.variant, os_version=fields.os_version
     )

@@ -11,7 +11,7 @@ import msgspec
 
 from bundler.errors import MalformedDocument
 from bundler.model.digest import Digest
-from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 
 T = TypeVar("T")
 
@@ -22,25 +22,40 @@ def parse_json(data: bytes, what: str, *, limit: int, limits: Limits = DEFAULT_L
     Args:
         data: The document in UTF-8, without a byte-order mark.
         what: What the document is, for the error.
-        limit: Its greatest size in bytes.
-        limits: Bounds the nesting.
+        limit: Its greatest size in bytes, a field of ``limits``.
+        limits: Bounds the nesting and the length of numbers.
 
     Raises:
         MalformedDocument: too large, not UTF-8, not JSON, nested too deeply, a key twice in one object,
             ``NaN`` or a number beyond all bounds, or half a surrogate pair.
     """
     if len(data) > limit:
-        raise MalformedDocument(f"{what} has {len(data)} bytes, more than the {limit} allowed")
+        raise beyond(limit, f"{what} has {len(data)} bytes")
+    longest = limits.number_chars
+
+    def number(convert: type[int] | type[float], digits: str) -> int | float:
+        # Before anything is computed: reading a number of millions of digits takes minutes.
+        if len(digits) > longest:
+            raise beyond(longest, f"{what} holds a number of {len(digits)} characters")
+        return convert(digits)
+
     try:
         text = data.decode("utf-8")
         value: object = json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_int=lambda digits: number(int, digits),
+            parse_float=lambda digits: _finite(number(float, digits)),
         )
-        _check_depth(value, limits.json_depth)
+        if _is_deeper(value, limits.json_depth):
+            raise beyond(limits.json_depth, f"{what} is nested too deeply")
         # A lone surrogate, written as \ud800, belongs to no encoding; nothing could be made of it.
         if "\\ud" in text or "\\uD" in text:
             json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise beyond(limits.json_depth, f"{what} is nested too deeply") from error
+    except ValueError as error:
         raise MalformedDocument(f"{what} is not valid JSON: {error}") from error
     return value
 
@@ -74,20 +89,18 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
-def _finite(text: str) -> float:
-    value = float(text)
+def _finite(value: float) -> float:
     if not math.isfinite(value):
-        raise ValueError(f"{text:.50} is too large a number")
+        raise ValueError("a number is too large")
     return value
 
 
-def _check_depth(value: object, deepest: int) -> None:
+def _is_deeper(value: object, deepest: int) -> bool:
     # Level by level, so that no depth overflows a stack: what the parser itself survives is walked safely.
     level = [value]
     for _ in range(deepest):
         level = [child for item in level for child in _children(item)]
-    if any(isinstance(item, (dict, list)) for item in level):
-        raise ValueError(f"nested deeper than {deepest}")
+    return any(isinstance(item, (dict, list)) for item in level)
 
 
 def _children(item: object) -> Iterable[object]:

@@ -2,50 +2,132 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+from bundler.errors import LimitExceeded, MalformedDocument
 
 _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
+#: Limits that an honest image or bundle may have a need to pass; the command's option --limit changes them.
+CHANGEABLE = (
+    "document_bytes",
+    "bundle_manifest_bytes",
+    "archive_entries",
+    "archive_bytes",
+    "archive_document_bytes",
+    "layer_bytes",
+    "layer_ratio",
+    "window_log",
+)
+
+
+class Bound(int):
+    """A limit that knows its own name, so that whatever refuses because of it can say which one it was."""
+
+    name: str
+
+    @classmethod
+    def of(cls, value: int, name: str) -> Bound:
+        """Give a number its name."""
+        bound = cls(value)
+        bound.name = name
+        return bound
 
 
 @dataclass(frozen=True)
 class Limits:
     """Bounds on input. The defaults hold for every image and bundle that is known to exist.
 
+    Every field is a :class:`Bound`, an ``int`` with the field's name.
+
     Attributes:
-        document_bytes: size of one manifest, index or image config (registries take 4 MiB).
-        bundle_manifest_bytes: size of bundle.json.
+        document_bytes: size of one manifest, index, image config or docker-archive table (registries take 4 MiB).
+        bundle_manifest_bytes: size of bundle.json, and of SHA256SUMS.
+        config_bytes: size of the configuration file of a pack.
+        signature_bytes: size of a detached signature, and of a file with a public key.
+        version_file_bytes: size of ``oci-layout``.
         json_depth: nesting of arrays and objects in any JSON document.
+        number_chars: length of a number in any JSON document.
         documents: manifests, indexes and configs reachable from one image.
         document_nesting: indexes inside indexes.
         tree_bytes: all manifests, indexes and configs of one image together.
+        layers: layers of one image.
+        annotation_count: annotations of one descriptor or document.
+        annotation_bytes: keys and values of these together, in characters.
+        name_chars: a path in a tar or in the table of a docker-archive, an annotation's key.
+        applications: applications of one bundle.
+        images: images of one bundle; rows in the table of a docker-archive.
+        blobs: blobs of one bundle.
+        parts: parts of one bundle.
+        block_bytes: size of a block of a bundle, which readers hold in memory.
         archive_entries: entries of one tar.
         archive_bytes: uncompressed size of one compressed archive; size of what comes by standard input.
         archive_document_bytes: JSON files of one archive that must be kept in memory while its layers go by.
+        archive_links: links in an archive that lead one to another.
         header_record_bytes: one PAX record set or GNU long name in a tar.
-        annotation_count: annotations of one descriptor or document.
-        name_chars: a reference, a path in a tar, an annotation's key.
         layer_bytes: uncompressed size of one layer.
         layer_ratio: uncompressed bytes per compressed byte of a layer or archive, on average over all of it.
-        window_log: base-2 logarithm of the zstd window that a decoder must hold in memory.
-        error_body_bytes: how much of a registry's error answer is read.
+        window_log: base-2 logarithm of the zstd or xz window that a decoder must hold in memory.
+        error_body_bytes: how much of a registry's error answer is read; the answer of a token service.
+        challenge_chars: how much of one WWW-Authenticate header is read.
+        redirects: answers to one request that only lead elsewhere.
+        engine_answer_bytes: an engine's answer to a question.
+        engine_line_bytes: one line of an engine's answer to a load.
+        engine_messages: what is kept of the lines in which an engine says what it loaded.
     """
 
     document_bytes: int = 4 * _MIB
     bundle_manifest_bytes: int = 256 * _MIB
+    config_bytes: int = 16 * _MIB
+    signature_bytes: int = 64 * _KIB
+    version_file_bytes: int = 4 * _KIB
     json_depth: int = 64
+    number_chars: int = 400
     documents: int = 10_000
     document_nesting: int = 8
     tree_bytes: int = 64 * _MIB
+    layers: int = 10_000
+    annotation_count: int = 1_000
+    annotation_bytes: int = 1 * _MIB
+    name_chars: int = 4 * _KIB
+    applications: int = 10_000
+    images: int = 100_000
+    blobs: int = 1_000_000
+    parts: int = 1_000_000
+    block_bytes: int = 64 * _MIB
     archive_entries: int = 250_000
     archive_bytes: int = 4096 * _GIB
     archive_document_bytes: int = 256 * _MIB
+    archive_links: int = 16
     header_record_bytes: int = 1 * _MIB
-    annotation_count: int = 1_000
-    name_chars: int = 4 * _KIB
     layer_bytes: int = 1024 * _GIB
     layer_ratio: int = 20_000
     window_log: int = 27
     error_body_bytes: int = 64 * _KIB
+    challenge_chars: int = 8 * _KIB
+    redirects: int = 5
+    engine_answer_bytes: int = 64 * _MIB
+    engine_line_bytes: int = 1 * _MIB
+    engine_messages: int = 1_000
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            # The only way to give a frozen value its final form.
+            object.__setattr__(self, field.name, Bound.of(getattr(self, field.name), field.name))
+
+
+def beyond(limit: int, what: str) -> MalformedDocument:
+    """Make the error of input that passes a limit.
+
+    Args:
+        limit: A field of :class:`Limits`; or another number, such as the size that somebody promised.
+        what: What has too much of something, as the beginning of the message.
+    """
+    if not isinstance(limit, Bound):
+        return MalformedDocument(f"{what}, more than the {limit} that there should be")
+    can = f"If you trust where this comes from, give --limit {limit.name}=VALUE."
+    return LimitExceeded(
+        f"{what}; the limit {limit.name} is {int(limit)}", advice=can if limit.name in CHANGEABLE else None
+    )
 
 
 DEFAULT_LIMITS = Limits()

@@ -13,7 +13,7 @@ from bundler.errors import MalformedDocument
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
 from bundler.model.json_documents import convert, parse_json
-from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 
 
 class _ManifestFields(msgspec.Struct, kw_only=True):
@@ -98,6 +98,8 @@ def parse_manifest(raw: bytes, media_type: str, limits: Limits = DEFAULT_LIMITS)
         raise MalformedDocument(f"{said!r:.100} is not a type of image manifest that is known here")
     fields = convert(value, _ManifestFields, what)
     layers = fields.layers or ()
+    if len(layers) > limits.layers:
+        raise beyond(limits.layers, f"{what} lists {len(layers)} layers")
     _check(fields.schema_version, fields.annotations, (fields.config, *layers), limits)
     return Manifest(
         raw,
@@ -114,7 +116,14 @@ def _check(
 ) -> None:
     if version != 2:
         raise MalformedDocument(f"schemaVersion is {version}, not 2")
-    if len(annotations or {}) > limits.annotation_count or any(
-        len(child.annotations) > limits.annotation_count for child in children
-    ):
-        raise MalformedDocument(f"more than {limits.annotation_count} annotations")
+    for found in (annotations or {}, *(child.annotations for child in children)):
+        _check_annotations(found, limits)
+
+
+def _check_annotations(found: dict[str, str], limits: Limits) -> None:
+    if len(found) > limits.annotation_count:
+        raise beyond(limits.annotation_count, f"{len(found)} annotations stand at one place")
+    if sum(len(key) + len(value) for key, value in found.items()) > limits.annotation_bytes:
+        raise beyond(limits.annotation_bytes, "the annotations at one place are too long")
+    if any(len(key) > limits.name_chars for key in found):
+        raise beyond(limits.name_chars, "the key of an annotation is too long")

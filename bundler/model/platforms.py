@@ -33,7 +33,7 @@ class Platform(msgspec.Struct, frozen=True, order=True, omit_defaults=True, rena
         """
         fields = text.split("/")
         if len(fields) not in (2, 3) or not all(fields):
-            raise UsageError(f"not a platform: {text!r}", advice="Write it as linux/amd64 or linux/arm/v7.")
+            raise UsageError(f"not a platform: {text!r:.100}", advice="Write it as linux/amd64 or linux/arm/v7.")
         return cls.of(*fields)
 
     @classmethod

@@ -18,7 +18,7 @@ def blob_path(digest: Digest) -> str:
 
 
 class ArchiveWriter:
-    """An archive that is being written, front to back, by one thread."""
+    """An archive that is being written: an ``ArchiveSink``."""
 
     def __init__(self, directory: Path, name: str, part_bytes: int, block_bytes: int) -> None:
         """Begin an archive; its first file appears with its first byte."""

@@ -10,8 +10,8 @@ import yaml
 
 from bundler.content.files import disk_errors
 from bundler.errors import ConfigError
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 
-_MOST_BYTES = 16 << 20
 #: What PyYAML lets out for a scalar that looks like a date or number and is none, such as 2026-13-01.
 _OF_BAD_SCALARS = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError)
 
@@ -59,7 +59,7 @@ class _StrictLoader(yaml.SafeLoader):
         return mapping
 
 
-def read_config(path: Path) -> PackConfig:
+def read_config(path: Path, limits: Limits = DEFAULT_LIMITS) -> PackConfig:
     """Read a configuration file.
 
     Raises:
@@ -70,14 +70,23 @@ def read_config(path: Path) -> PackConfig:
         if path.is_dir():
             raise ConfigError(f"{path} is a directory", advice="Name a file, or images as APP=IMAGE.")
         with path.open("rb") as file:
-            raw = file.read(_MOST_BYTES + 1)
-    if len(raw) > _MOST_BYTES:
-        raise ConfigError(f"{path} is larger than any configuration")
+            raw = file.read(limits.config_bytes + 1)
+    if len(raw) > limits.config_bytes:
+        raise ConfigError(str(beyond(limits.config_bytes, f"{path} is larger than any configuration")))
+    return parse_config(raw, str(path))
+
+
+def parse_config(raw: bytes, name: str) -> PackConfig:
+    """Read what a configuration file holds; ``name`` is the file's, for errors.
+
+    Raises:
+        ConfigError: it is not what the schema says.
+    """
     try:
         value = yaml.load(raw, _StrictLoader)  # noqa: S506  # it is a SafeLoader
         return msgspec.convert(value, PackConfig)
     except (yaml.YAMLError, msgspec.ValidationError, RecursionError, *_OF_BAD_SCALARS) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{name}: {error}") from error
 
 
 def config_schema() -> dict[str, Any]:

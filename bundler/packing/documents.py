@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from bundler.content.hashing import sha256
 from bundler.model.descriptor import Descriptor
@@ -17,6 +17,7 @@ from bundler.model.media_types import (
     OCI_LAYER_GZIP,
     OCI_LAYER_ZSTD,
     OCI_MANIFEST,
+    layer_compression,
 )
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
@@ -42,7 +43,8 @@ def make_image_tree(config: ImageConfig, layers: Iterable[Descriptor]) -> ImageT
             "mediaType": OCI_MANIFEST,
             "config": config_descriptor,
             "layers": [
-                Descriptor(media_type=layer.media_type, digest=layer.digest, size=layer.size) for layer in layers
+                Descriptor(media_type=_oci_type(layer.media_type), digest=layer.digest, size=layer.size)
+                for layer in layers
             ],
         }
     )
@@ -50,11 +52,19 @@ def make_image_tree(config: ImageConfig, layers: Iterable[Descriptor]) -> ImageT
     return ImageTree(root, {root.digest: manifest, config_descriptor.digest: config.raw})
 
 
-def index_json(named: Iterable[tuple[Reference, Descriptor]]) -> bytes:
+def _oci_type(media_type: str) -> str:
+    return _OCI_LAYERS.get(layer_compression(media_type) or "", media_type)
+
+
+def index_json(named: Iterable[tuple[Reference, ImageTree]], held: Collection[Digest] = ()) -> bytes:
     """Make the ``index.json`` of an archive: one descriptor per name (image-spec image-layout.md).
 
-    Both annotations hold the full name: skopeo compares the one to the letter, containerd and docker read the
-    other.
+    Two annotations hold the full name: skopeo compares the one to the letter, containerd and docker read the
+    other. A third one binds a referrer to its subject in engines that keep both.
+
+    Args:
+        named: The images of the archive.
+        held: Digests of all manifests and indexes of the bundle; only a subject among them is named.
     """
     return canonical_json(
         {
@@ -62,18 +72,26 @@ def index_json(named: Iterable[tuple[Reference, Descriptor]]) -> bytes:
             "mediaType": OCI_INDEX,
             "manifests": [
                 Descriptor(
-                    media_type=root.media_type,
-                    digest=root.digest,
-                    size=root.size,
+                    media_type=tree.root.media_type,
+                    digest=tree.root.digest,
+                    size=tree.root.size,
                     annotations={
                         "io.containerd.image.name": str(reference),
                         "org.opencontainers.image.ref.name": str(reference),
+                        **_subject(tree, held),
                     },
                 )
-                for reference, root in named
+                for reference, tree in named
             ],
         }
     )
+
+
+def _subject(tree: ImageTree, held: Collection[Digest]) -> dict[str, str]:
+    _, root = next(tree.nodes())
+    if root.subject is None or root.subject.digest not in held:
+        return {}
+    return {"io.containerd.manifest.subject": root.subject.digest}
 
 
 def docker_table(trees: Iterable[tuple[Reference, ImageTree]]) -> bytes:

@@ -14,7 +14,7 @@ from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
 from bundler.model.image_config import ImageConfig, parse_image_config
 from bundler.model.media_types import OCI_CONFIG, is_readable_layer
-from bundler.packing.archive_writer import ArchiveWriter
+from bundler.packing.archive_sink import ArchiveSink
 from bundler.packing.blob_table import BlobTable
 from bundler.packing.documents import make_image_tree
 from bundler.packing.jobs import Job
@@ -32,7 +32,7 @@ class ImagePacker:
         plan: PackPlan,
         pipeline: Pipeline,
         blobs: BlobTable,
-        archive: Callable[[str], ArchiveWriter],
+        archive: Callable[[str], ArchiveSink],
         options: PackOptions,
         task: Task,
     ) -> None:

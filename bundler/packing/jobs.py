@@ -9,7 +9,7 @@ from bundler.bundle.manifest import Blob
 from bundler.content.compression import Encoder
 from bundler.errors import DamagedContent
 from bundler.model.digest import Digest
-from bundler.packing.archive_writer import ArchiveWriter
+from bundler.packing.archive_sink import ArchiveSink
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Job:
         look_inside: decompress a layer that is taken as it is, to prove its DiffID and learn its size.
     """
 
-    archive: ArchiveWriter
+    archive: ArchiveSink
     media_type: str
     digest: Digest | None = None
     size: int = 0

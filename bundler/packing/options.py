@@ -11,6 +11,7 @@ from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.sizes import format_size, parse_size
 
 SMALLEST_PART = 64 << 10
+LARGEST_PART = 1 << 62
 DEFAULT_PART_SIZE = "3900MiB"
 #: A FAT32 file has less than 4 GiB; a DVD holds 4.7 and a Blu-ray disc 25 decimal gigabytes, less what the
 #: file system takes.
@@ -40,6 +41,8 @@ class PackOptions:
     limits: Limits = DEFAULT_LIMITS
 
     def __post_init__(self) -> None:
+        if self.part_bytes > LARGEST_PART:
+            raise UsageError(f"a part has at most {LARGEST_PART} bytes", advice="To cut nothing, write none.")
         if self.part_bytes and self.part_bytes < SMALLEST_PART:
             raise UsageError(f"a part has at least {format_size(SMALLEST_PART)}, not {self.part_bytes} bytes")
         if not SMALLEST_BLOCK <= self.block_bytes <= LARGEST_BLOCK:

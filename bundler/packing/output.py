@@ -19,12 +19,15 @@ from bundler.bundle.names import (
     is_part_name,
     is_system_file,
 )
+from bundler.content.file_lock import FileLock
 from bundler.content.files import PARTIAL_SUFFIX, disk_errors, partial, write_file
 from bundler.errors import NoSpace, OutputExists
 from bundler.model.sizes import format_size
 
 #: Says that the files beside it belong to a pack that is not finished.
 UNFINISHED = partial(Path(BUNDLE_JSON)).name
+#: What is kept of a pipe while it is packed; only ever as ``*.partial``.
+STANDARD_INPUT = "standard-input"
 
 
 class OutputDirectory:
@@ -32,21 +35,49 @@ class OutputDirectory:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._is_prepared = False
+        self._lock: FileLock | None = None
 
     def prepare(self) -> None:
         """Create the directory if need be, and make it this pack's own.
 
-        What an unfinished pack left there is removed; anything else is never touched.
+        What an unfinished pack left there is removed; anything else is never touched. Once it was done it is
+        not done again. Until ``release`` no other pack gets the directory; a crash releases it too.
 
         Raises:
-            OutputExists: it holds a bundle, or files that no pack wrote.
+            OutputExists: it holds a bundle, or files that no pack wrote, or another pack is writing there.
             NotWritable, DiskError: it cannot be created or written to.
         """
+        if self._is_prepared:
+            return
         with disk_errors(self.path):
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
             except FileExistsError as error:
                 raise OutputExists(f"{self.path} is a file") from error
+        self._refuse_strangers()
+        self._lock = FileLock(self.path / UNFINISHED)
+        try:
+            # Only now is it certain that nobody changes it: look again, then clear it.
+            leftovers = self._refuse_strangers()
+            with disk_errors(self.path):
+                for name in leftovers:
+                    if name != UNFINISHED:
+                        (self.path / name).unlink()
+        except BaseException:
+            self.release()
+            raise
+        self._is_prepared = True
+
+    def release(self) -> None:
+        """Let others have the directory; may be called more than once."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _refuse_strangers(self) -> list[str]:
+        """Return what an unfinished pack left there; raise ``OutputExists`` for anything else."""
+        with disk_errors(self.path):
             found = sorted(entry.name for entry in self.path.iterdir() if not is_system_file(entry.name))
         if BUNDLE_JSON in found:
             raise OutputExists(f"{self.path} already holds a bundle")
@@ -54,11 +85,7 @@ class OutputDirectory:
         if strangers or (found and UNFINISHED not in found):
             named = ", ".join((strangers or found)[:3])
             raise OutputExists(f"{self.path} is not empty: it holds {named}")
-        with disk_errors(self.path):
-            (self.path / UNFINISHED).touch()
-            for name in found:
-                if name != UNFINISHED:
-                    (self.path / name).unlink()
+        return found
 
     def check_space(self, needed: int) -> None:
         """Refuse to begin where the disk has less than ``needed`` bytes free.
@@ -115,5 +142,6 @@ def free_bytes(path: Path) -> int:
 def _is_leftover(path: Path) -> bool:
     whole = path.name.removesuffix(PARTIAL_SUFFIX)
     is_ours = is_part_name(whole) or whole in (BUNDLE_JSON, BUNDLE_JSON_COPY, CHECKSUMS, README)
+    is_ours = is_ours or path.name == partial(Path(STANDARD_INPUT)).name
     # A pack writes files only; what a link leads to must not be written over.
     return is_ours and path.is_file() and not path.is_symlink()

@@ -66,6 +66,12 @@ class PackPlan:
         return result
 
     @cached_property
+    def manifests(self) -> frozenset[Digest]:
+        """Digests of all manifests and indexes that the images bring; those made here can be nobody's subject."""
+        trees = [image.found.tree for image in self.images if isinstance(image.found, RegistryForm)]
+        return frozenset(descriptor.digest for tree in trees for descriptor, _ in tree.nodes())
+
+    @cached_property
     def placement(self) -> dict[str, str]:
         """The archive of each key: an application's own, or ``shared`` for what two or more applications use."""
         users: dict[str, set[str]] = defaultdict(set)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bundler.content.compression import DecompressedStream
+from bundler.content.compression import DecompressedStream, recognise_compression
 from bundler.content.hashing import sha256
 from bundler.content.images import Content, EngineForm, FoundImage, RegistryForm
-from bundler.content.streams import BUFFER_BYTES, ByteStream, MemoryStream, read_exactly
+from bundler.content.streams import BUFFER_BYTES, ByteStream, MemoryStream
 from bundler.errors import DamagedContent, MalformedDocument, NotFound, UsageError
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
@@ -19,14 +20,13 @@ from bundler.model.image import ImageTree
 from bundler.model.image_config import parse_image_config
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.reference import Reference
-from bundler.progress import Task
+from bundler.progress import SILENT, Progress, Task
+from bundler.transports.archive_files import open_archive
 from bundler.transports.docker_archive import TABLE, TableEntry, parse_table
 from bundler.transports.saved_index import INDEX, blob_path, named_roots, saved_tree
-from bundler.transports.tar_file import TarFile
 
 _SHA256_HEX = re.compile("[0-9a-f]{64}", re.ASCII)
 _OLD_TABLE = "repositories"
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 @dataclass(frozen=True)
@@ -43,31 +43,33 @@ class DockerArchiveSource:
 
     Images whose compressed layers and manifests are in the archive keep them (registry form); others have the
     engine form, whether layers lie there as ``<id>/layer.tar``, as ``blobs/sha256/<DiffID>`` or compressed
-    without a manifest, as some build tools write them.
+    without a manifest, as some build tools write them. The file as a whole may be compressed; it gives the same.
     """
 
     #: The same as the engine's: a bundle must not depend on whether ``docker save`` stood in between.
     kind = "docker"
 
-    def __init__(self, path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Open the file and read its tables.
+    def __init__(self, path: Path, limits: Limits = DEFAULT_LIMITS, progress: Progress = SILENT) -> None:
+        """Open the file and read its tables; one that is compressed is decompressed once for that.
+
+        ``progress`` is told of it, since it may take long.
 
         Raises:
             NotFound: there is no such file.
-            UsageError: it is compressed, or no regular file.
-            DamagedContent: it is truncated.
+            UsageError: it is no regular file.
+            DamagedContent: it is damaged or truncated.
             MalformedDocument: it is no tar, no docker-archive, or its tables break their form.
         """
         self._limits = limits
-        self._tar = TarFile(path, limits)
-        if TABLE not in self._tar:
+        self._files = open_archive(path, limits, progress)
+        if TABLE not in self._files:
             raise MalformedDocument(
                 f"{path} is no docker-archive: it has no {TABLE}",
                 advice="Write it with `docker save`; a tar of an OCI layout is named oci-archive:FILE.",
             )
-        self._table = parse_table(self._tar.read(TABLE, limits.document_bytes), limits)
+        self._table = parse_table(self._files.read(TABLE, limits.document_bytes), limits)
         self._roots = (
-            named_roots(self._tar.read(INDEX, limits.document_bytes), limits) if INDEX in self._tar else ()
+            named_roots(self._files.read(INDEX, limits.document_bytes), limits) if INDEX in self._files else ()
         )
         self._stored: dict[Digest, _Stored] = {}
         self._trees: dict[Digest, ImageTree] = {}
@@ -88,41 +90,46 @@ class DockerArchiveSource:
             return tuple(self._all_names(self._entry_at(name[1:])))
         return (self._by_name(Reference.parse(name)),)
 
-    def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
+    def contents(
+        self, image: FoundImage, wanted: Collection[Digest], task: Task
+    ) -> Generator[Content, None, None]:
         """Yield contents, see :meth:`ImageSource.contents`, in the order in which the engine saves the image.
 
         That is by name in the archive, the lowest occurrence of a layer in the image counting; an archive of
-        several images then gives the same as the engine, which saves them one by one.
+        several images then gives the same as the engine, which saves them one by one. Where entries stand in the
+        archive changes nothing; in one that is compressed it decides how often it is decompressed.
         """
         if isinstance(image, RegistryForm):
-            held = {descriptor.digest for descriptor in image.tree.blobs()}
-            yield from self._blobs(sorted(held & set(wanted)), task)
-            return
-        stored = self._stored[image.config_digest]
-        paths = {digest: path for digest, path in stored.paths.items() if digest in wanted}
+            held = {descriptor.digest: blob_path(descriptor.digest) for descriptor in image.tree.blobs()}
+            paths, known = held, dict(image.tree.documents)
+        else:
+            stored = self._stored[image.config_digest]
+            paths, known = stored.paths, {image.config_digest: stored.config}
         # Compared field by field, as an engine walks over its directories.
-        for digest, path in sorted(paths.items(), key=lambda item: item[1].split("/")):
-            task.describe(f"reading {digest.short}")
-            if digest == image.config_digest:
-                yield Content(digest, len(stored.config), MemoryStream(stored.config))
-            else:
-                yield from self._layer(digest, path)
+        order = sorted((path.split("/"), digest) for digest, path in paths.items() if digest in wanted)
+        streamed = {digest: paths[digest] for _, digest in order if digest not in known}
+        layers = self._blobs(streamed) if isinstance(image, RegistryForm) else self._layers(streamed)
+        with closing(layers):
+            for _, digest in order:
+                task.describe(f"reading {digest.short}")
+                raw = known.get(digest)
+                yield next(layers) if raw is None else Content(digest, len(raw), MemoryStream(raw))
 
     def close(self) -> None:
         """Close the file; may be called more than once."""
-        self._tar.close()
+        self._files.close()
 
     def _entry_at(self, digits: str) -> TableEntry:
         if not (digits.isascii() and digits.isdecimal() and len(digits) < 6):
             raise UsageError(f"@{digits:.20} is no position", advice="Write @0 for the first image.")
         if int(digits) >= len(self._table):
-            raise NotFound(f"{self._tar.path} holds {len(self._table)} images; @{digits} is not there")
+            raise NotFound(f"{self._files.path} holds {len(self._table)} images; @{digits} is not there")
         return self._table[int(digits)]
 
     def _all_names(self, entry: TableEntry) -> list[FoundImage]:
         if not entry.references:
             raise UsageError(
-                f"{self._tar.path} holds an image that has no name",
+                f"{self._files.path} holds an image that has no name",
                 advice="If it is the only one, write the name that it shall have behind the file.",
             )
         return [self._image(entry, name) for name in entry.references]
@@ -142,7 +149,7 @@ class DockerArchiveSource:
             return self._image(self._table[0], reference)
         names = ", ".join(name.familiar for entry in self._table for name in entry.references)
         raise NotFound(
-            f"{self._tar.path} holds no image {reference.familiar}",
+            f"{self._files.path} holds no image {reference.familiar}",
             advice=f"It holds: {names:.500}." if names else None,
         )
 
@@ -162,7 +169,7 @@ class DockerArchiveSource:
                 tree = self._tree(root)
                 # A classic store makes up a manifest, and it alone still writes the old table of its tags; a
                 # containerd store may hold uncompressed layers too, under the manifest that they came with.
-                kept = root_name is not None and _OLD_TABLE not in self._tar
+                kept = root_name is not None and _OLD_TABLE not in self._files
                 if _has_image(tree, digest) and (kept or _is_registry_form(tree)):
                     return RegistryForm(name, tree)
         if digest not in self._stored:
@@ -177,10 +184,10 @@ class DockerArchiveSource:
             )
         size: int | None = 0
         for path in paths:
-            if path not in self._tar:
-                raise DamagedContent(f"{self._tar.path} lacks the layer {path!r:.200} of {name}")
+            if path not in self._files:
+                raise DamagedContent(f"{self._files.path} lacks the layer {path!r:.200} of {name}")
             plain = self._compression(path) == "none"
-            size = size + self._tar.size(path) if plain and size is not None else None
+            size = size + self._files.size(path) if plain and size is not None else None
         digest = sha256(raw)
         form = EngineForm(name, digest, config.diff_ids, config.platform, size)
         # Reversed: of a layer that occurs twice the lowest place counts.
@@ -188,12 +195,12 @@ class DockerArchiveSource:
         return _Stored(form, raw, {**layers, digest: entry.config})
 
     def _read_config(self, path: str) -> bytes:
-        if path not in self._tar:
-            raise DamagedContent(f"{self._tar.path} lacks the image config {path!r:.200}")
-        raw = self._tar.read(path, self._limits.document_bytes)
+        if path not in self._files:
+            raise DamagedContent(f"{self._files.path} lacks the image config {path!r:.200}")
+        raw = self._files.read(path, self._limits.document_bytes)
         claimed = path.rpartition("/")[2].removesuffix(".json")
         if _SHA256_HEX.fullmatch(claimed) and claimed != sha256(raw).hex:
-            raise DamagedContent(f"{self._tar.path}: the image config {path!r:.200} is damaged")
+            raise DamagedContent(f"{self._files.path}: the image config {path!r:.200} is damaged")
         return raw
 
     def _tree(self, root: Descriptor) -> ImageTree:
@@ -203,43 +210,46 @@ class DockerArchiveSource:
 
     def _fetch(self, descriptor: Descriptor) -> bytes | None:
         path = blob_path(descriptor.digest)
-        return self._tar.read(path, self._limits.document_bytes) if path in self._tar else None
+        return self._files.read(path, self._limits.document_bytes) if path in self._files else None
 
     def _holds(self, digest: Digest) -> bool:
-        return blob_path(digest) in self._tar
+        return blob_path(digest) in self._files
 
-    def _blobs(self, digests: list[Digest], task: Task) -> Iterator[Content]:
-        for digest in digests:
-            path = blob_path(digest)
-            if path not in self._tar:
-                raise DamagedContent(f"{self._tar.path} lacks the blob {digest}")
-            task.describe(f"reading {digest.short}")
-            yield from _closing(digest, self._tar.size(path), self._tar.open(path))
+    def _blobs(self, paths: Mapping[Digest, str]) -> Generator[Content, None, None]:
+        for digest, path in paths.items():
+            if path not in self._files:
+                raise DamagedContent(f"{self._files.path} lacks the blob {digest}")
+        with closing(self._files.walk(list(paths.values()))) as streams:
+            for (digest, path), stream in zip(paths.items(), streams, strict=True):
+                assert stream is not None  # all are there
+                yield Content(digest, self._files.size(path), stream)
 
-    def _layer(self, digest: Digest, path: str) -> Iterator[Content]:
-        compression = self._compression(path)
-        if compression == "none":
-            yield from _closing(digest, self._tar.size(path), self._tar.open(path))
-            return
-        size = _measure(DecompressedStream(self._tar.open(path), compression, self._limits))
-        yield from _closing(digest, size, DecompressedStream(self._tar.open(path), compression, self._limits))
+    def _layers(self, paths: Mapping[Digest, str]) -> Generator[Content, None, None]:
+        """Yield layers uncompressed, whether or not they are stored so."""
+        names = list(paths.values())
+        # All at once: a file that is compressed as a whole is then read twice, not twice for each layer.
+        sizes = self._plain_sizes([name for name in names if self._compression(name) != "none"])
+        with closing(self._files.walk(names)) as streams:
+            for (digest, name), stream in zip(paths.items(), streams, strict=True):
+                assert stream is not None  # as was seen when the image was found
+                if name in sizes:
+                    plain = DecompressedStream(stream, self._compression(name), self._limits)
+                    yield Content(digest, sizes[name], plain)
+                else:
+                    yield Content(digest, self._files.size(name), stream)
+
+    def _plain_sizes(self, names: list[str]) -> dict[str, int]:
+        if not names:
+            return {}
+        with closing(self._files.walk(names)) as streams:
+            return {
+                name: _measure(DecompressedStream(stream, self._compression(name), self._limits))
+                for name, stream in zip(names, streams, strict=True)
+                if stream is not None
+            }
 
     def _compression(self, path: str) -> str:
-        stream, start = self._tar.open(path), bytearray(4)
-        try:
-            read_exactly(stream, memoryview(start))
-        finally:
-            stream.close()
-        if start.startswith(_GZIP):
-            return "gzip"
-        return "zstd" if start == _ZSTD else "none"
-
-
-def _closing(digest: Digest, size: int, stream: ByteStream) -> Iterator[Content]:
-    try:
-        yield Content(digest, size, stream)
-    finally:
-        stream.close()
+        return recognise_compression(self._files.start(path))
 
 
 def _measure(stream: ByteStream) -> int:

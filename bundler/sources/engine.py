@@ -11,15 +11,12 @@ from bundler.content.tar import TarEntry, TarReader
 from bundler.errors import DamagedContent, MalformedDocument, NotFound
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
-from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
 from bundler.transports.engine import EngineClient
 from bundler.transports.engine.save_names import SaveNames
 from bundler.transports.saved_index import INDEX, blob_digest, named_roots, saved_tree
-
-#: Documents of one image that are kept in memory while its layers go by.
-_MOST_COLLECTED_BYTES = 256 << 20
 
 _Identify = Callable[[TarEntry, TarReader], "Digest | None"]
 
@@ -140,8 +137,9 @@ class EngineSource:
                     if document := _read_json(entry, reader, self._limits):
                         documents[digest] = document
                     collected += len(document)
-                    if collected > _MOST_COLLECTED_BYTES:
-                        raise MalformedDocument(f"the documents of {reference} are more than is allowed")
+                    if collected > self._limits.archive_document_bytes:
+                        limit = self._limits.archive_document_bytes
+                        raise beyond(limit, f"the documents of {reference} are too large together")
         if index is None:
             raise MalformedDocument(f"the engine saved {reference} without {INDEX}")
         root = _choose(reference, named_roots(index, self._limits))

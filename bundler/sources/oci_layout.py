@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from bundler.content.images import Content, FoundImage, RegistryForm
@@ -13,7 +14,8 @@ from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.reference import Reference
-from bundler.progress import Task
+from bundler.progress import SILENT, Progress, Task
+from bundler.transports.archive_files import open_archive
 from bundler.transports.oci_layout import (
     DirectoryFiles,
     LayoutEntry,
@@ -22,7 +24,6 @@ from bundler.transports.oci_layout import (
     is_foreign,
     layout_name,
 )
-from bundler.transports.tar_file import TarFile
 
 
 class OciLayoutSource:
@@ -30,8 +31,23 @@ class OciLayoutSource:
 
     kind = "oci"
 
-    def __init__(self, path: Path, *, archive: bool, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Open the layout in a directory, or with ``archive`` in a plain tar.
+    def __init__(
+        self,
+        path: Path,
+        *,
+        archive: bool,
+        limits: Limits = DEFAULT_LIMITS,
+        name: str | None = None,
+        progress: Progress = SILENT,
+    ) -> None:
+        """Open a layout.
+
+        Args:
+            path: Of a directory, or of a tar, plain or compressed.
+            archive: It is a tar.
+            limits: Bounds what is read.
+            name: The layout's own name, to which images belong that have only a tag; by default that of the file.
+            progress: Is told of an archive that must be decompressed to see what is in it.
 
         Raises:
             NotFound: nothing is there, or it is no OCI layout.
@@ -40,8 +56,8 @@ class OciLayoutSource:
         """
         self._path = path
         self._limits = limits
-        files: LayoutFiles = TarFile(path, limits) if archive else DirectoryFiles(path)
-        self._layout = OciLayout(files, layout_name(path), limits)
+        files: LayoutFiles = open_archive(path, limits, progress) if archive else DirectoryFiles(path)
+        self._layout = OciLayout(files, layout_name(path if name is None else Path(name)), limits)
 
     def resolve(self, name: str) -> tuple[FoundImage, ...]:
         """Find images by name, without reading any layer.
@@ -70,24 +86,25 @@ class OciLayoutSource:
     def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
         """Yield what is wanted in the order of the image's tree; a foreign layer may be absent.
 
+        That is rarely the order of an archive: one that is compressed is decompressed again for every blob that
+        lies before the one given last, on average for every second one.
+
         Raises:
             DamagedContent: another blob is absent.
         """
         assert isinstance(image, RegistryForm)  # resolve() finds nothing else
-        for descriptor in image.tree.blobs():
-            if descriptor.digest not in wanted:
-                continue
-            task.describe(f"reading {descriptor.digest.short} from {self._path.name}")
-            try:
-                stream = self._open(image, descriptor)
-            except NotFound as error:
-                if is_foreign(descriptor):
-                    continue
-                raise DamagedContent(f"{self._path} lacks {descriptor.digest} of {image.reference}") from error
-            try:
-                yield Content(descriptor.digest, descriptor.size, stream)
-            finally:
-                stream.close()
+        documents = image.tree.documents
+        order = [descriptor for descriptor in image.tree.blobs() if descriptor.digest in wanted]
+        streamed = [descriptor for descriptor in order if descriptor.digest not in documents]
+        with closing(self._layout.walk(streamed)) as streams:
+            for descriptor in order:
+                task.describe(f"reading {descriptor.digest.short} from {self._path.name}")
+                raw = documents.get(descriptor.digest)
+                stream = next(streams) if raw is None else MemoryStream(raw)
+                if stream is not None:
+                    yield Content(descriptor.digest, descriptor.size, stream)
+                elif not is_foreign(descriptor):
+                    raise DamagedContent(f"{self._path} lacks {descriptor.digest} of {image.reference}")
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> ByteStream:
         """Open a blob; from offset 0 it is verified, from others it is bounded by its size.
@@ -135,19 +152,21 @@ class OciLayoutSource:
         return asked.digest == entry.descriptor.digest and asked.name == has.name and asked.tag in ("", has.tag)
 
     def _reference(self, entry: LayoutEntry, by_digest: bool) -> Reference:
+        own = f"@{entry.descriptor.digest}"
+        if by_digest and not entry.names:
+            # A layout may have many of these; not all can be its `latest`.
+            return self._layout.own_reference(own)
         try:
             return self._layout.reference(entry)
         except InvalidReference:
-            if not by_digest or not entry.names:
+            if not by_digest:
                 raise
-            return self._layout.own_reference(f"@{entry.descriptor.digest}")
+            return self._layout.own_reference(own)
 
     def _image(self, reference: Reference, entry: LayoutEntry) -> RegistryForm:
-        return RegistryForm(reference, collect_tree(entry.descriptor, self._layout.fetch, self._limits))
-
-    def _open(self, image: RegistryForm, descriptor: Descriptor) -> ByteStream:
-        document = image.tree.documents.get(descriptor.digest)
-        return self._layout.open(descriptor) if document is None else MemoryStream(document)
+        layout = self._layout
+        tree = collect_tree(entry.descriptor, layout.fetch, self._limits, layout.holds)
+        return RegistryForm(reference, tree)
 
     def _held(self) -> str:
         held = [entry.names[0] if entry.names else f"@{entry.descriptor.digest}" for entry in self._layout.entries]

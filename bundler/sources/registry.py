@@ -18,10 +18,10 @@ from bundler.model.manifest import Index, parse_manifest
 from bundler.model.reference import Reference
 from bundler.progress import Task
 from bundler.transports.registry.address import RegistryAddress
-from bundler.transports.registry.blobs import open_blob, open_raw_blob
+from bundler.transports.registry.blobs import has_blob, open_blob, open_raw_blob
 from bundler.transports.registry.client import RegistryClient, Repository
 from bundler.transports.registry.credentials import CredentialFinder, docker_credentials
-from bundler.transports.registry.manifests import fetch_manifest
+from bundler.transports.registry.manifests import fetch_manifest, fetch_unknown
 
 
 class RegistrySource:
@@ -70,9 +70,12 @@ class RegistrySource:
         node = parse_manifest(raw, found.media_type, self._limits)
         root = Descriptor(media_type=node.media_type, digest=found.digest, size=found.size)
         tree = collect_tree(
-            root, lambda wanted: raw if wanted is root else _document(repository, wanted), self._limits
+            root,
+            lambda wanted: raw if wanted is root else _document(repository, wanted),
+            self._limits,
+            lambda wanted: has_blob(repository, wanted) or fetch_unknown(repository, wanted) is not None,
         )
-        if isinstance(node, Index) and node.manifests and len(tree.documents) == 1:
+        if isinstance(node, Index) and node.manifests and len(tree.documents) == 1 and not tree.opaque:
             raise NotFound(f"{reference}: the index is there, but none of the manifests that it lists")
         self._homes.update((blob.digest, repository) for blob in tree.blobs())
         self._images.append((repository, tree))
@@ -147,6 +150,8 @@ class RegistrySource:
         try:
             return open_raw_blob(repository, blob)
         except NotFound as error:
+            if blob.digest in tree.opaque and (raw := fetch_unknown(repository, blob)) is not None:
+                return MemoryStream(raw)
             foreign = media_types.is_foreign_layer(blob.media_type)
             raise DamagedContent(
                 f"{repository} names the blob {blob.digest}, but does not have it",

@@ -9,11 +9,10 @@ import msgspec
 
 from bundler.errors import InvalidReference, MalformedDocument
 from bundler.model.json_documents import canonical_json, convert, parse_json
-from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.reference import Reference
 
 TABLE = "manifest.json"
-_MOST_LAYERS = 10_000
 
 
 class TableEntry(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -47,11 +46,13 @@ def parse_table(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[TableEntry
     """
     value = parse_json(raw, TABLE, limit=limits.document_bytes, limits=limits)
     table = convert(value, tuple[TableEntry, ...], TABLE)
-    if len(table) > limits.documents or any(len(entry.layers or ()) > _MOST_LAYERS for entry in table):
-        raise MalformedDocument(f"{TABLE} lists more images or layers than are allowed")
+    if len(table) > limits.images:
+        raise beyond(limits.images, f"{TABLE} lists {len(table)} images")
     for entry in table:
+        if len(entry.layers or ()) > limits.layers:
+            raise beyond(limits.layers, f"{TABLE} lists {len(entry.layers or ())} layers of one image")
         if max(map(len, (entry.config, *(entry.layers or ())))) > limits.name_chars:
-            raise MalformedDocument(f"{TABLE} holds a name of more than {limits.name_chars} characters")
+            raise beyond(limits.name_chars, f"{TABLE} holds a name that is too long")
     return table
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -31,7 +32,6 @@ CONTAINERD_NAME = "io.containerd.image.name"
 #: The specification's annotation; most tools put only a tag there.
 REF_NAME = "org.opencontainers.image.ref.name"
 _ARCHIVE_SUFFIXES = (".tar", ".oci")
-_VERSION_FILE_BYTES = 4096
 
 
 class LayoutFiles(Protocol):
@@ -54,6 +54,18 @@ class LayoutFiles(Protocol):
             ValueError: the offset lies behind its end, where that is known before reading.
         """
 
+    def walk(self, names: Sequence[str]) -> Generator[ByteStream | None, None, None]:
+        """Open files one after the other, in this order; ``None`` for one that is not there.
+
+        A stream is valid until the next one is asked for, and is closed here.
+
+        Raises:
+            DamagedContent: one is no regular file.
+        """
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether there is a regular file of this name."""
+
     def close(self) -> None:
         """Release the files; may be called more than once."""
 
@@ -75,6 +87,27 @@ class DirectoryFiles:
     def open(self, name: str, offset: int = 0) -> ByteStream:
         """Open a regular file; see :class:`LayoutFiles`."""
         return RegularFileStream(self._path / name, offset)
+
+    def walk(self, names: Sequence[str]) -> Generator[ByteStream | None, None, None]:
+        """Open files one after the other; see :class:`LayoutFiles`."""
+        for name in names:
+            try:
+                stream = self.open(name)
+            except NotFound:
+                yield None
+                continue
+            try:
+                yield stream
+            finally:
+                stream.close()
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether there is a regular file of this name."""
+        try:
+            self.open(name).close()
+        except (NotFound, DamagedContent):
+            return False
+        return True
 
     def close(self) -> None:
         """Nothing stays open."""
@@ -221,6 +254,14 @@ class OciLayout:
         except NotFound:
             return None
 
+    def holds(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob is there; it is not looked into."""
+        return blob_name(descriptor.digest) in self._files
+
+    def walk(self, descriptors: Sequence[Descriptor]) -> Generator[ByteStream | None, None, None]:
+        """Open blobs one after the other, not verified; ``None`` for one that is absent. See ``LayoutFiles``."""
+        return self._files.walk([blob_name(descriptor.digest) for descriptor in descriptors])
+
     def open(self, descriptor: Descriptor, offset: int = 0) -> ByteStream:
         """Open a blob, not verified, at an offset in bytes; from an offset above 0 it ends at its size.
 
@@ -268,12 +309,12 @@ def _names(descriptor: Descriptor) -> tuple[str, ...]:
 
 def _check_version(files: LayoutFiles, limits: Limits) -> None:
     try:
-        raw = files.read(VERSION_FILE, _VERSION_FILE_BYTES)
+        raw = files.read(VERSION_FILE, limits.version_file_bytes)
     except NotFound as error:
         raise NotFound(
             f"this is no OCI image layout: {error}", advice="Name a directory or tar that holds oci-layout."
         ) from error
-    value = parse_json(raw, VERSION_FILE, limit=_VERSION_FILE_BYTES, limits=limits)
+    value = parse_json(raw, VERSION_FILE, limit=limits.version_file_bytes, limits=limits)
     found = value.get("imageLayoutVersion") if isinstance(value, dict) else None
     if found != VERSION:
         raise MalformedDocument(f"{VERSION_FILE} has the version {found!r:.100}, only {VERSION} is known")

@@ -77,7 +77,8 @@ def saved_tree(
         node = parse_manifest(raw, descriptor.media_type, limits)
         return raw if isinstance(node, Manifest) and not _missing(node, holds) else None
 
-    tree = collect_tree(root, fetch_complete if root.media_type in media_types.INDEXES else fetch, limits)
+    documents = fetch_complete if root.media_type in media_types.INDEXES else fetch
+    tree = collect_tree(root, documents, limits, lambda wanted: holds(wanted.digest))
     manifests = [node for _, node in tree.nodes() if isinstance(node, Manifest)]
     missing = [digest for node in manifests for digest in _missing(node, holds)]
     if missing or not manifests:

@@ -12,17 +12,17 @@ from pathlib import Path
 
 from bundler.content.files import disk_errors
 from bundler.errors import SignatureRefused, UsageError
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 
-_MOST_BYTES = 64 << 10
 
-
-def verify_signature(data: bytes, signature: bytes, key: Path) -> None:
+def verify_signature(data: bytes, signature: bytes, key: Path, limits: Limits = DEFAULT_LIMITS) -> None:
     """Prove that the owner of a key signed some bytes.
 
     Args:
         data: What was signed.
         signature: The base64 of a DER signature; white space around it is allowed.
         key: A file with the public key in PEM form.
+        limits: Bounds that file.
 
     Raises:
         SignatureRefused: the signature is not of this form, or not made by this key over these bytes.
@@ -34,7 +34,9 @@ def verify_signature(data: bytes, signature: bytes, key: Path) -> None:
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     with disk_errors(key), key.open("rb") as file:
-        pem = file.read(_MOST_BYTES)
+        pem = file.read(limits.signature_bytes + 1)
+    if len(pem) > limits.signature_bytes:
+        raise UsageError(str(beyond(limits.signature_bytes, f"{key} is no public key")))
     try:
         public = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:

@@ -2,15 +2,13 @@
 
     python second_reader.py (verify BUNDLE | extract BUNDLE DIRECTORY)
 
-It leaves out what the standard library cannot do: xxh3 (sha256 covers the same bytes) and the DiffIDs of zstd
-layers (their digests are checked). To be short it reads parts and blobs into memory whole.
+Left out are xxh3 (sha256 covers the same bytes) and DiffIDs of zstd layers. Parts and blobs are read whole.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-import os
 import re
 import sys
 import zlib
@@ -18,13 +16,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-MIB, REF_NAME = 1 << 20, "org.opencontainers.image.ref.name"
-V1 = "application/vnd.airbundle.manifest.v1+json"
+MIB, V1 = 1 << 20, "application/vnd.airbundle.manifest.v1+json"
+REF_NAME, PART = "org.opencontainers.image.ref.name", r"[a-z0-9][a-z0-9._-]*\.oci\.tar(\.[0-9]{3,9})?"
+KNOWN = r"|application/vnd\.(oci\.image\.(manifest|index)\.v1|docker\.distribution\.manifest\.(list\.)?v2)\+json"
 DEVICE = r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|shared|.*\.oci\.tar.*|.*\."
 APPLICATION, DIGEST = rf"(?!({DEVICE})$)[a-z0-9][a-z0-9._-]{{0,59}}", r"sha256:[0-9a-f]{64}"
-PART = r"[a-z0-9][a-z0-9._-]*\.oci\.tar(\.[0-9]{3,9})?"
-
-
+REFERENCE = rf"(?a)[\w.\[\]:-]+(/[a-z0-9]+([._-]+[a-z0-9]+)*)+(:\w[\w.-]{{0,127}})?(@{DIGEST})?"
 #: What is wrong: the number of the check (section 7), the file or digest, and a few words.
 Finding = tuple[int, str, str]
 
@@ -69,10 +66,10 @@ def judge(table: dict[str, Any]) -> None:
     for application in table["applications"]:
         names = [image["reference"] for image in application["images"]]
         demand(len({*names}) == len(names), "an image twice")
+        demand(all(re.fullmatch(REFERENCE, name) for name in names), "name of an image")
         for image in application["images"]:
             root, blobs = image["descriptor"], {*image["blobs"]}
-            demand(root["digest"] in blobs <= sizes.keys(), "blobs of an image")
-            demand(root["size"] == sizes[root["digest"]], "size of a root")
+            demand(root["digest"] in blobs <= sizes.keys() and root["size"] == sizes[root["digest"]], "image")
             demand(len(image.get("platforms", ())) == len(image.get("image_ids", ())), "platforms")
 
 
@@ -95,7 +92,7 @@ class Bundle:
     def _small(self, name: str) -> bytes | None:
         path = self.directory / name
         if not path.is_file() or path.is_symlink() or path.stat().st_size > 256 * MIB:
-            return b"" if os.path.lexists(path) else None
+            return b"" if path.is_symlink() or path.exists() else None
         return path.read_bytes()
 
     def _choose(self, sums: str) -> tuple[bytes, dict[str, Any]]:
@@ -137,7 +134,7 @@ class Bundle:
         for name, part in self.parts.items():
             path = self.directory / name
             if path.is_symlink() or not path.is_file():
-                self.findings.append((3, name, "not a regular file" if os.path.lexists(path) else "missing"))
+                self.findings.append((3, name, "missing, or not a regular file"))
             elif path.stat().st_size != part["size"]:
                 self.findings.append((4, name, "another size"))
             elif sha256(path.read_bytes()).hexdigest() != part["sha256"]:
@@ -159,25 +156,26 @@ class Bundle:
         if check == 7 or "diff_id" not in row or row["mediaType"].endswith("zstd"):
             return check == 8 or f"sha256:{sha256(data).hexdigest()}" == row["digest"]
         data = gzip.decompress(data) if row["mediaType"].endswith("gzip") else data
-        size = row.get("uncompressed_size", len(data))
-        return (f"sha256:{sha256(data).hexdigest()}", len(data)) == (row["diff_id"], size)
+        return [f"sha256:{sha256(data).hexdigest()}", len(data)] == [row["diff_id"], row["uncompressed_size"]]
 
     def closure(self, image: dict[str, Any]) -> list[str]:
-        """Return the digests of what an image is made of, in order (section 4)."""
-        found, stack = dict[str, None](), [image["descriptor"]]
+        """Return the digests of what an image is made of, in order (section 5)."""
+        found, opaque, stack = dict[str, None](), dict[str, None](), [image["descriptor"]]
         while stack:
             digest = stack.pop()["digest"]
             if digest in found:
                 continue
             document, found[digest] = json.loads(self.read(digest).decode(), object_pairs_hook=unique), None
             if "manifests" in document:
-                children = reversed(document["manifests"] or ())
-                stack += [child for child in children if child["digest"] in image["blobs"]]
+                there = [child for child in document["manifests"] or () if child["digest"] in image["blobs"]]
+                known = [child for child in there if re.fullmatch(KNOWN, child.get("mediaType", ""))]
+                opaque |= {child["digest"]: None for child in there if child not in known}
+                stack += reversed(known)
                 continue
             for child in (document["config"], *(document.get("layers") or ())):
                 if not (re.search("foreign|nondistributable", child["mediaType"]) and child.get("urls")):
                     found[child["digest"]] = None
-        return [*found]
+        return [*(found | opaque)]
 
     def extract(self, target: Path) -> None:
         """Write an OCI image layout of all images of a bundle in which nothing was found wrong."""

@@ -33,6 +33,7 @@ from bundler.sources.oci_layout import OciLayoutSource
 from bundler.sources.registry import RegistrySource
 from bundler.transports.engine import EngineClient
 from bundler.transports.registry.credentials import no_credentials
+from tests.fakes.compressions import COMPRESSIONS
 from tests.fakes.layouts import entry, layout_files, write_archive, write_directory
 from tests.fakes.memory import CountingTask, MemoryDestination, MemorySource, tar_of
 from tests.servers.either_registry import serve
@@ -176,6 +177,28 @@ def docker_archive(place: Path, request: pytest.FixtureRequest) -> Iterator[Sour
     yield SourceCase(DockerArchiveSource(path), originals, damage=damage)
 
 
+def compressed(make: MakeSource, compression: str) -> MakeSource:
+    """The same archive, compressed as a whole; what its name says of that is wrong."""
+
+    @contextmanager
+    def made(place: Path, request: pytest.FixtureRequest) -> Iterator[SourceCase]:
+        with make(place, request) as case:
+            (path,) = place.glob("*.tar")
+            compress, decompress = COMPRESSIONS[compression]
+            path.write_bytes(compress(path.read_bytes()))
+            case.source.close()
+
+            def damage(digest: Digest) -> None:
+                data = case.originals.known[digest]
+                path.write_bytes(compress(decompress(path.read_bytes()).replace(data, _flipped(data))))
+
+            is_oci = isinstance(case.source, OciLayoutSource)
+            source = OciLayoutSource(path, archive=True) if is_oci else DockerArchiveSource(path)
+            yield SourceCase(source, case.originals, damage=damage)
+
+    return made
+
+
 @contextmanager
 def bundle(place: Path, request: pytest.FixtureRequest) -> Iterator[SourceCase]:
     originals, path = Originals.make("shop.example"), place / "bundle"
@@ -229,6 +252,10 @@ SOURCES: dict[str, MakeSource] = {
     "oci directory": oci_directory,
     "oci archive": oci_archive,
     "docker archive": docker_archive,
+    "oci archive in zstd": compressed(oci_archive, "zstd"),
+    "oci archive in bzip2": compressed(oci_archive, "bzip2"),
+    "docker archive in gzip": compressed(docker_archive, "gzip"),
+    "docker archive in xz": compressed(docker_archive, "xz"),
     "bundle": bundle,
     "fake registry": registry("fake"),
     "real registry": registry("real"),
@@ -239,9 +266,15 @@ SOURCES: dict[str, MakeSource] = {
 
 
 #: Sources in which ``""`` finds everything; engines and registries are asked by name.
-LISTING = ("memory", "oci directory", "oci archive", "docker archive", "bundle")
+LISTING = (
+    *("memory", "oci directory", "oci archive", "docker archive", "bundle"),
+    *("oci archive in zstd", "oci archive in bzip2", "docker archive in gzip", "docker archive in xz"),
+)
 #: Sources that are ``BlobReader`` too.
-READERS = ("memory", "oci directory", "oci archive", "bundle", "fake registry", "real registry")
+READERS = (
+    *("memory", "oci directory", "oci archive", "bundle", "fake registry", "real registry"),
+    *("oci archive in zstd", "oci archive in bzip2"),
+)
 #: Sources that keep blobs where a test can damage them.
 DAMAGEABLE = LISTING
 _MARKS = {"real registry": pytest.mark.registry, "real engine": pytest.mark.engine}

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 #: What the command may see of the environment of the test run: no proxies, no credentials, no other engine.
 _INHERITED = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "COVERAGE_PROCESS_START")
@@ -145,21 +145,28 @@ class Airbundle:
         directory.mkdir()
         return Airbundle(directory, {**self._environment, **variables})
 
-    def __call__(self, *arguments: object, status: int | None = 0, timeout: float = 600) -> Result:
+    def __call__(
+        self,
+        *arguments: object,
+        status: int | None = 0,
+        timeout: float = 600,
+        stdin: IO[bytes] | int = subprocess.DEVNULL,
+    ) -> Result:
         """Run it to its end.
 
         Args:
             arguments: What stands behind ``airbundle``.
             status: The exit status to expect; ``None`` for any.
             timeout: In seconds.
+            stdin: What it gets as standard input.
         """
-        with self.start(*arguments) as running:
+        with self.start(*arguments, stdin=stdin) as running:
             result = running.finish(timeout)
         assert status is None or result.status == status, f"expected exit status {status}\n{result}"
         return result
 
     @contextmanager
-    def start(self, *arguments: object) -> Iterator[Running]:
+    def start(self, *arguments: object, stdin: IO[bytes] | int = subprocess.DEVNULL) -> Iterator[Running]:
         """Start it; it is killed if it still runs when the context ends."""
         self._runs += 1
         home = self._directory / f"run{self._runs}"
@@ -171,7 +178,7 @@ class Airbundle:
         with (home / "stdout").open("wb") as stdout, (home / "stderr").open("wb") as stderr:
             process = subprocess.Popen(
                 [sys.executable, "-m", "bundler", *words],
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=stdout,
                 stderr=stderr,
                 env=self._variables(home),

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.servers.debian import apt_mirror, cache_directory
 from tests.servers.engine import RealEngine
 
 SHOP = "airbundle.test/shop:1"
@@ -123,7 +124,7 @@ def _many_files(context: Path) -> str:
 
 def base_archive() -> Path:
     """Return a tar of a root file system, from the cache if it was made before."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "airbundle-tests")
+    cache = cache_directory()
     codename = _codename()
     archive = cache / f"base-{codename}-{platform.machine()}.tar"
     if not archive.exists():
@@ -139,7 +140,7 @@ def base_archive() -> Path:
 def _bootstrap(codename: str, root: Path, archive: Path) -> bool:
     if shutil.which("debootstrap") is None or os.geteuid() != 0:
         return False
-    command = ["debootstrap", "--variant=minbase", codename, str(root), *_mirror()]
+    command = ["debootstrap", "--variant=minbase", codename, str(root), *apt_mirror()]
     made = subprocess.run(command, capture_output=True, check=False).returncode == 0
     if made:
         for path in [*root.glob("var/cache/apt/archives/*.deb"), *root.glob("var/lib/apt/lists/*_*")]:
@@ -165,15 +166,3 @@ def _base_of_this_machine(cache: Path) -> Path:
 
 def _codename() -> str:
     return platform.freedesktop_os_release().get("VERSION_CODENAME", "unknown")
-
-
-def _mirror() -> list[str]:
-    """Return the mirror that this machine's apt uses, so that a site with a mirror of its own works too."""
-    command = ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"]
-    try:
-        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return []
-    sites = [line.rstrip("/") for line in output.splitlines() if line.startswith("http")]
-    general = [site for site in sites if "security" not in site]
-    return general[:1]

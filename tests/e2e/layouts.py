@@ -8,11 +8,13 @@ import io
 import json
 import random
 import tarfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 
@@ -45,7 +47,7 @@ class Image:
     manifest: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, *layers: bytes, given: tuple[bytes, ...] | None = None) -> Image:
+    def of(cls, *layers: bytes, given: tuple[bytes, ...] | None = None, architecture: str = "amd64") -> Image:
         """Make an image of uncompressed layers, bottom first, stored as gzip.
 
         With ``given`` the image is a liar: its config names ``layers``, and it stores those instead.
@@ -53,7 +55,7 @@ class Image:
         stored = [gzip.compress(content, compresslevel=1, mtime=0) for content in given or layers]
         config = json.dumps(
             {
-                "architecture": "amd64",
+                "architecture": architecture,
                 "os": "linux",
                 "config": {},
                 "rootfs": {"type": "layers", "diff_ids": [sha256(content) for content in layers]},
@@ -75,6 +77,35 @@ class Image:
         """The digests of the stored layers, bottom first."""
         document = json.loads(self.blobs[self.manifest["digest"]])
         return [stored["digest"] for stored in document["layers"]]
+
+
+def index_of(images: Mapping[str, Image]) -> Image:
+    """Return an index of images for Linux, by architecture."""
+    blobs = {digest: content for image in images.values() for digest, content in image.blobs.items()}
+    children = [
+        {**image.manifest, "platform": {"os": "linux", "architecture": architecture}}
+        for architecture, image in images.items()
+    ]
+    # Not as a program of ours would write it: the bytes must stay, not the meaning.
+    index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}, indent=1).encode()
+    return Image({**blobs, sha256(index): index}, descriptor(INDEX, index))
+
+
+def artifact(payload: bytes, subject: dict[str, Any]) -> Image:
+    """Return what is no container image, and refers to one."""
+    config = b"{}"
+    manifest = json.dumps(
+        {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": "application/vnd.test.sbom",
+            "config": descriptor("application/vnd.oci.empty.v1+json", config),
+            "layers": [descriptor("application/vnd.test.sbom", payload)],
+            "subject": subject,
+        }
+    ).encode()
+    blobs = {sha256(content): content for content in (config, payload, manifest)}
+    return Image(blobs, descriptor(MANIFEST, manifest))
 
 
 def blob_path(layout: Path, digest: str) -> Path:

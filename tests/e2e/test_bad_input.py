@@ -400,18 +400,6 @@ def test_interrupted_in_the_middle_of_a_blob(
 
 
 @_SIGNALS
-def test_interrupted_while_it_waits_to_try_again(
-    airbundle: Airbundle, bundle: Path, number: signal.Signals
-) -> None:
-    with (
-        http_peers.serve(http_peers.unavailable) as peer,
-        airbundle.start("push", bundle, peer.address, "--plain-http") as running,
-    ):
-        assert peer.asked.wait(60), running.stderr
-        _interrupt(running, number)
-
-
-@_SIGNALS
 def test_interrupted_while_the_engine_is_read(
     airbundle: Airbundle, applications: RealEngine, tmp_path: Path, number: signal.Signals
 ) -> None:

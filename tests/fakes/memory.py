@@ -160,7 +160,11 @@ class MemorySource:
     def add(self, document: dict[str, object], reference: str, **more: object) -> RegistryForm:
         """Add a manifest or index, given as a document whose children are stored already."""
         root = self.store(canonical_json(document), str(document["mediaType"]), **more)
-        tree = collect_tree(root, lambda wanted: self.blobs.get(wanted.digest))
+        tree = collect_tree(
+            root,
+            lambda wanted: self.blobs.get(wanted.digest),
+            holds=lambda wanted: wanted.digest in self.blobs,
+        )
         name = Reference.parse(reference)
         image = RegistryForm(name, tree)
         self.images[str(name)] = image
@@ -215,6 +219,8 @@ def engine_form_source(images: Mapping[str, Sequence[bytes]], *, platform: str =
 
 class MemoryDestination:
     """An ``ImageDestination`` that keeps blobs and names; names are visible at once."""
+
+    is_one_file = False
 
     def __init__(self) -> None:
         self.blobs: dict[Digest, bytes] = {}

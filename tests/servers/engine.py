@@ -7,12 +7,14 @@ own engine and beside others of its kind: containers have the host's network or 
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import socket
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -44,6 +46,14 @@ class RealEngine:
         client: an SDK client for it.
     """
 
+    def __init__(self, settings: Mapping[str, object] | None = None) -> None:
+        """Prepare an engine.
+
+        Args:
+            settings: The content of its ``daemon.json``; the system's own one is not read.
+        """
+        self._settings = dict(settings or {})
+
     def __enter__(self) -> RealEngine:
         """Start it and wait until it answers.
 
@@ -54,6 +64,7 @@ class RealEngine:
         self._directory = Path(tempfile.mkdtemp(prefix="abe", dir="/tmp"))
         self.host = f"unix://{self._directory}/docker.sock"
         self.client = docker.DockerClient(base_url=self.host, version="1.40", timeout=600)
+        (self._directory / "daemon.json").write_text(json.dumps(self._settings))
         try:
             self._server = ServerProcess(self._command(), self._directory)
             self._server.wait_until(self._answers, seconds=60)
@@ -137,6 +148,7 @@ class RealEngine:
         return [
             "dockerd",
             *("--data-root", f"{state}/data", "--exec-root", f"{state}/exec", "--pidfile", f"{state}/pid"),
+            *("--config-file", f"{state}/daemon.json"),
             *("--host", self.host, "--bridge=none", "--iptables=false", "--shutdown-timeout", "5"),
             # Where the system's containerd runs, dockerd uses that one: engines must not meet in one namespace.
             *("--containerd-namespace", space, "--containerd-plugins-namespace", f"{space}-plugins"),
@@ -162,6 +174,14 @@ class RealEngine:
 
 def import_busybox(client: docker.DockerClient, name: str) -> None:
     """Make an image of one layer that holds the machine's static busybox, and runs its shell."""
+    repository, _, tag = name.rpartition(":")
+    client.api.import_image_from_data(
+        busybox_layer(), repository=repository, tag=tag, changes=['CMD ["sh"]', "ENV PATH=/bin"]
+    )
+
+
+def busybox_layer() -> bytes:
+    """Return a layer with the machine's static busybox and a few of its names."""
     busybox = Path(shutil.which("busybox", path="/bin:/usr/bin") or "/bin/busybox").read_bytes()
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w", format=tarfile.USTAR_FORMAT) as tar:
@@ -172,10 +192,7 @@ def import_busybox(client: docker.DockerClient, name: str) -> None:
             link = tarfile.TarInfo(f"bin/{applet}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)
-    repository, _, tag = name.rpartition(":")
-    client.api.import_image_from_data(
-        archive.getvalue(), repository=repository, tag=tag, changes=['CMD ["sh"]', "ENV PATH=/bin"]
-    )
+    return archive.getvalue()
 
 
 def _mounts_below(directory: Path) -> list[str]:

@@ -20,19 +20,24 @@ from tests.servers.engine import RealEngine
 #: Another engine to try the suites on, such as a newer one, in the form of DOCKER_HOST.
 OTHER_ENGINE = "AIRBUNDLE_TEST_ENGINE"
 
-CLASSIC, NEW_CLASSIC, CONTAINERD, REAL = "fake 20.10", "fake 26", "fake 26 containerd", "real"
-ENGINES = [CLASSIC, NEW_CLASSIC, CONTAINERD, pytest.param(REAL, marks=pytest.mark.engine)]
+CLASSIC, NEW_CLASSIC, CONTAINERD = "fake 20.10", "fake 26", "fake 26 containerd"
+REAL, REAL_26, REAL_26_CONTAINERD = "real", "real 26", "real 26 containerd"
+_FIXTURES = {REAL: "engine", REAL_26: "engine_26", REAL_26_CONTAINERD: "engine_26_containerd"}
+ENGINES = [
+    *(CLASSIC, NEW_CLASSIC, CONTAINERD),
+    *(pytest.param(real, marks=pytest.mark.engine) for real in _FIXTURES),
+]
 _numbers = itertools.count(1)
 
 
 @contextmanager
 def running(which: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Give the address of an engine; the fakes are empty, the real one is shared by all tests."""
-    if which == REAL:
-        if other := os.environ.get(OTHER_ENGINE):
-            yield other
-            return
-        engine: RealEngine = request.getfixturevalue("engine")
+    """Give the address of an engine; the fakes are empty, the real ones are shared by all tests."""
+    if which == REAL and (other := os.environ.get(OTHER_ENGINE)):
+        yield other
+        return
+    if which in _FIXTURES:
+        engine: RealEngine = request.getfixturevalue(_FIXTURES[which])
         yield engine.host
         return
     with make_fake(which) as fake:

@@ -11,6 +11,7 @@ def run(
     app: options.Applications = None,
     image: options.Images = None,
     on_existing_tag: options.ExistingTag = "overwrite",
+    limit: options.LimitValues = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -18,10 +19,13 @@ def run(
     """Load images into the Docker engine that the docker command uses, and check that they are there."""
     from bundler.api.transfers import Selection, load
     from bundler.bundle.reader import open_bundle
+    from bundler.cli.limits import read_limits
     from bundler.cli.transfer_view import checked_policy, finish_transfer, loaded_image
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
     policy = checked_policy(on_existing_tag)
     selection = Selection(tuple(app or ()), tuple(image or ()))
-    report = load(open_bundle(bundle), selection, on_existing_tag=policy, progress=console.progress)
+    report = load(
+        open_bundle(bundle, read_limits(limit)), selection, on_existing_tag=policy, progress=console.progress
+    )
     return finish_transfer(console, report, loaded_image)

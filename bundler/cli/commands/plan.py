@@ -23,17 +23,21 @@ def run(
     compression: options.Compression = None,
     level: options.CompressionLevel = None,
     plain_http: options.PlainHttp = False,
+    limit: options.LimitValues = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
     """Say what a pack would do: images, what is shared, sizes, parts, free space. Nothing is written."""
     from bundler.api.packing import planned
+    from bundler.cli.limits import read_limits
     from bundler.cli.plan_view import show_plan
     from bundler.cli.request import Wishes, read_request
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
-    applications, chosen = read_request(items or [], Wishes(name, version, part_size, compression, level))
+    applications, chosen = read_request(
+        items or [], Wishes(name, version, part_size, compression, level, read_limits(limit))
+    )
     with planned(applications, options=chosen, plain_http=plain_http, progress=console.progress) as plan:
         show_plan(console, plan, chosen, output)
     return 0

@@ -18,6 +18,7 @@ def run(
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=32, help="Blobs that are sent at once.")] = 4,
     plain_http: options.PlainHttp = False,
     on_existing_tag: options.ExistingTag = "overwrite",
+    limit: options.LimitValues = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -25,11 +26,12 @@ def run(
     """Push images to a registry straight from the parts; what is there already is not sent."""
     from bundler.api.transfers import Selection, push
     from bundler.bundle.reader import open_bundle
+    from bundler.cli.limits import read_limits
     from bundler.cli.transfer_view import checked_policy, finish_transfer, pushed_image
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
     report = push(
-        open_bundle(bundle),
+        open_bundle(bundle, read_limits(limit)),
         destination,
         Selection(tuple(app or ()), tuple(image or ())),
         jobs=jobs,

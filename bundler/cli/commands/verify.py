@@ -27,6 +27,7 @@ def run(
             "--key", metavar="PUB", help="Public key that must have signed bundle.json.", show_default=False
         ),
     ] = None,
+    limit: options.LimitValues = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -34,11 +35,12 @@ def run(
     """Prove that a bundle is what was packed; name every damaged part, block, image. Reads each part once."""
     from bundler.api.checks import verify
     from bundler.bundle.reader import open_bundle
+    from bundler.cli.limits import read_limits
     from bundler.cli.report_view import checked_level, report_document, show_report
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
     chosen = checked_level(level)
-    report = verify(open_bundle(bundle), chosen, key=key, progress=console.progress)
+    report = verify(open_bundle(bundle, read_limits(limit)), chosen, key=key, progress=console.progress)
     console.document(report_document(report))
     show_report(console, report)
     return int(report.exit_status)

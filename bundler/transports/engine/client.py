@@ -13,7 +13,9 @@ from bundler.content.streams import BUFFER_BYTES, ByteStream
 from bundler.errors import NotFound, ProtocolError
 from bundler.model.digest import Digest
 from bundler.model.json_documents import parse_json
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.reference import Reference
+from bundler.transports.engine.contexts import require_context
 from bundler.transports.engine.facts import (
     EngineImage,
     EngineInfo,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     import requests
 
 _DEFAULT_TIMEOUT = 60.0
-_LONGEST_ANSWER = 64 << 20
 _ANSWER_PIECE = 64 << 10
 #: From this version of the API on, a list of images tells which manifests are there with all their content.
 _API_WITH_MANIFESTS = (1, 47)
@@ -59,12 +60,15 @@ class _Api(Protocol):
 class EngineClient:
     """A connection to an engine. Used by one thread; streams it gave may be read in another one."""
 
-    def __init__(self, host: str | None = None, timeout: float = _DEFAULT_TIMEOUT) -> None:
+    def __init__(
+        self, host: str | None = None, timeout: float = _DEFAULT_TIMEOUT, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
         """Connect as the docker command does (DOCKER_HOST, then its current context), or to ``host``.
 
         Args:
             host: Such as ``unix:///var/run/docker.sock``.
             timeout: Seconds to wait for short answers; saving and loading are never cut short.
+            limits: Bounds the engine's answers.
 
         Raises:
             Unreachable: no engine answers there.
@@ -72,6 +76,8 @@ class EngineClient:
         with engine_errors("connecting to the Docker engine"):
             import docker
 
+            if host is None:
+                require_context()
             seconds = cast(int, timeout)
             client = (
                 docker.DockerClient(base_url=host, timeout=seconds)
@@ -80,6 +86,7 @@ class EngineClient:
             )
             self._api = cast(_Api, client.api)
         self._timeout = timeout
+        self._limits = limits
         self._chains: dict[Digest, tuple[Digest, ...]] = {}
 
     @cached_property
@@ -178,7 +185,7 @@ class EngineClient:
             )
             try:
                 self._api._raise_for_status(response)
-                return read_load_answer(response.iter_content(_ANSWER_PIECE), doing)
+                return read_load_answer(response.iter_content(_ANSWER_PIECE), doing, self._limits)
             finally:
                 response.close()
 
@@ -209,14 +216,14 @@ class EngineClient:
         response = self._api._get(self._api._url(path, *args), params=params, stream=True)
         try:
             self._api._raise_for_status(response)
-            body = bytearray()
+            body, most = bytearray(), self._limits.engine_answer_bytes
             for piece in response.iter_content(_ANSWER_PIECE):
                 body += piece
-                if len(body) > _LONGEST_ANSWER:
-                    raise ProtocolError(f"the engine's answer has more than {_LONGEST_ANSWER} bytes")
+                if len(body) > most:
+                    raise ProtocolError(str(beyond(most, "the engine's answer is too long")))
         finally:
             response.close()
-        return parse_json(bytes(body), "the engine's answer", limit=_LONGEST_ANSWER)
+        return parse_json(bytes(body), "the engine's answer", limit=most, limits=self._limits)
 
     def _finish(self, response: requests.Response) -> None:
         try:

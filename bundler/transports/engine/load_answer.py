@@ -6,13 +6,11 @@ from collections.abc import Iterable
 
 from bundler.errors import MalformedDocument, ProtocolError
 from bundler.model.json_documents import parse_json
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.transports.engine.failures import clean, refusal
 
-_LONGEST_LINE = 1 << 20
-_MOST_MESSAGES = 1_000
 
-
-def read_load_answer(pieces: Iterable[bytes], doing: str) -> tuple[str, ...]:
+def read_load_answer(pieces: Iterable[bytes], doing: str, limits: Limits = DEFAULT_LIMITS) -> tuple[str, ...]:
     """Consume the whole answer and return what the engine said, such as ``Loaded image: busybox:1``.
 
     The text proves nothing: some engines report success for an image that they did not store.
@@ -23,9 +21,11 @@ def read_load_answer(pieces: Iterable[bytes], doing: str) -> tuple[str, ...]:
         ProtocolError: a line is not JSON, or the answer has no end.
     """
     messages: list[str] = []
-    for line in _lines(pieces):
+    for line in _lines(pieces, limits.engine_line_bytes):
         try:
-            value = parse_json(line, "a line of the engine's answer", limit=_LONGEST_LINE)
+            value = parse_json(
+                line, "a line of the engine's answer", limit=limits.engine_line_bytes, limits=limits
+            )
         except MalformedDocument as error:
             raise ProtocolError(f"{doing}: {error}") from error
         if not isinstance(value, dict):
@@ -33,7 +33,7 @@ def read_load_answer(pieces: Iterable[bytes], doing: str) -> tuple[str, ...]:
         if reason := _error(value):
             raise refusal(reason, doing)
         text = value.get("stream")
-        if isinstance(text, str) and text.strip() and len(messages) < _MOST_MESSAGES:
+        if isinstance(text, str) and text.strip() and len(messages) < limits.engine_messages:
             messages.append(clean(text))
     return tuple(messages)
 
@@ -47,12 +47,12 @@ def _error(value: dict[str, object]) -> str:
     return ""
 
 
-def _lines(pieces: Iterable[bytes]) -> Iterable[bytes]:
+def _lines(pieces: Iterable[bytes], longest: int) -> Iterable[bytes]:
     rest = b""
     for piece in pieces:
         *lines, rest = (rest + piece).split(b"\n")
-        if len(rest) > _LONGEST_LINE:
-            raise ProtocolError(f"the engine's answer has a line of more than {_LONGEST_LINE} bytes")
+        if len(rest) > longest:
+            raise ProtocolError(str(beyond(longest, "the engine's answer has a line that is too long")))
         yield from (line for line in lines if line.strip())
     if rest.strip():
         yield rest

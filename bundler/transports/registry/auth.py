@@ -65,7 +65,7 @@ class Authenticator:
             Unauthorised: the token service refuses.
             Unreachable, ProtocolError: the token service does not answer, or answers nonsense.
         """
-        offered = parse_challenges(challenge.headers("WWW-Authenticate"))
+        offered = parse_challenges(challenge.headers("WWW-Authenticate"), self._limits)
         with self._lock:
             known = self.header(scopes)
             if known and known != used:

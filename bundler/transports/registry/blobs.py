@@ -90,8 +90,7 @@ class _BlobStream:
         if self._answer.status == 416:
             raise DamagedContent(f"{self._name} ends before byte {self._offset}")
         if self._answer.status == 206:
-            match = _CONTENT_RANGE.match(self._answer.header("Content-Range"))
-            if match is None or int(match[1]) != self._offset:
+            if range_start(self._answer.header("Content-Range")) != self._offset:
                 got = clean(self._answer.header("Content-Range")) or "none"
                 raise ProtocolError(f"{self._name}: asked for bytes from {self._offset} on, got range {got}")
             self._position = self._offset
@@ -115,6 +114,12 @@ class _BlobStream:
 
     def close(self) -> None:
         self._answer.close()
+
+
+def range_start(header: str) -> int | None:
+    """Return the first byte that a Content-Range header names (RFC 9110 §14.4); ``None`` where it names none."""
+    match = _CONTENT_RANGE.match(header)
+    return int(match[1]) if match else None
 
 
 def _path(repository: Repository, descriptor: Descriptor) -> str:

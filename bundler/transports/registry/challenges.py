@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_LONGEST_HEADER = 8 << 10
+from bundler.model.limits import DEFAULT_LIMITS, Limits
+
 _PARAMETER_OR_SCHEME = re.compile(
     r"""([A-Za-z0-9_-]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,"]+) | ([A-Za-z][A-Za-z0-9_-]*)""",
     re.ASCII | re.VERBOSE,
@@ -21,14 +22,14 @@ class Challenge:
     parameters: dict[str, str]
 
 
-def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
-    """Read the values of all WWW-Authenticate headers; what cannot be understood is passed over.
+def parse_challenges(headers: Iterable[str], limits: Limits = DEFAULT_LIMITS) -> list[Challenge]:
+    """Read the values of all WWW-Authenticate headers; what cannot be understood or is too long is passed over.
 
     Schemes come back in lower case, because registries are known that write ``BASIC``.
     """
     found: list[Challenge] = []
     for header in headers:
-        for match in _PARAMETER_OR_SCHEME.finditer(header[:_LONGEST_HEADER]):
+        for match in _PARAMETER_OR_SCHEME.finditer(header[: limits.challenge_chars]):
             name, value, scheme = match.groups()
             if scheme:
                 found.append(Challenge(scheme.lower(), {}))

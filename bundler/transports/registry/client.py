@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bundler.errors import ProtocolError
-from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.transports.registry.address import RegistryAddress
 from bundler.transports.registry.answers import require
 from bundler.transports.registry.auth import Authenticator
@@ -14,7 +14,6 @@ from bundler.transports.registry.credentials import CredentialFinder, docker_cre
 from bundler.transports.registry.wire import NO_BODY, Answer, Body, Wire
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_MOST_REDIRECTS = 5
 _DEFAULT_CONNECTIONS = 8
 
 
@@ -81,13 +80,16 @@ class RegistryClient:
         """
         url = self.address.origin + target if target.startswith("/") else target
         answer = self._authenticated(method, url, frozenset(scopes), headers or {}, body)
-        for _ in range(_MOST_REDIRECTS):
+        for _ in range(self.limits.redirects):
             location = answer.header("Location")
             if method not in ("GET", "HEAD") or answer.status not in _REDIRECTS or not location:
                 break
             answer.close()
             url = self.address.redirected(answer.url, location)
             answer = self._authenticated(method, url, frozenset(scopes), headers or {}, body)
+        if method in ("GET", "HEAD") and answer.status in _REDIRECTS and answer.header("Location"):
+            answer.close()
+            raise ProtocolError(str(beyond(self.limits.redirects, f"{what}: every answer leads elsewhere")))
         require(answer, expected, self.limits, what)
         return answer
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 from bundler.content.hashing import sha256
 from bundler.content.streams import read_all
-from bundler.errors import DamagedContent, MalformedDocument, NotFound, ProtocolError
+from bundler.errors import DamagedContent, MalformedDocument, NotFound, ProtocolError, Refused, Unauthorised
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
@@ -15,6 +17,8 @@ from bundler.transports.registry.words import clean
 
 # Without a matching type a registry answers 404, even for a manifest that it has.
 _ACCEPT = {"Accept": ", ".join(media_types.ACCEPTED)}
+# RFC 6838, section 4.2; whatever else a document says does not become a header.
+_TYPE = re.compile(r"[\w.+$!#&^-]{1,127}/[\w.+$!#&^-]{1,127}", re.ASCII)
 _DIGEST_HEADER = "Docker-Content-Digest"
 
 
@@ -39,6 +43,32 @@ def fetch_manifest(repository: Repository, reference: str) -> tuple[Descriptor, 
         raise DamagedContent(f"{repository}: the manifest {reference} hashes to {digest}, not to {said or wanted}")
     _require_json(repository, raw, reference)
     return Descriptor(media_type=media_type, digest=digest, size=len(raw)), raw
+
+
+def fetch_unknown(repository: Repository, descriptor: Descriptor) -> bytes | None:
+    """Return what a registry keeps among its manifests under a type that is not known here, not verified.
+
+    ``None`` where it has no such thing, or gives it in another form.
+
+    Raises:
+        Unreachable, Unauthorised, ProtocolError: the registry.
+    """
+    if not 0 < descriptor.size <= repository.limits.document_bytes or not _TYPE.fullmatch(descriptor.media_type):
+        return None
+    try:
+        with repository.request(
+            "GET",
+            repository.path(f"manifests/{descriptor.digest}"),
+            expected=(200,),
+            what=descriptor.digest,
+            headers={"Accept": descriptor.media_type},
+        ) as answer:
+            raw = read_all(answer, repository.limits.document_bytes, f"the manifest {descriptor.digest}")
+    except Unauthorised:
+        raise
+    except (NotFound, Refused):
+        return None
+    return raw if len(raw) == descriptor.size else None
 
 
 def find_manifest(repository: Repository, reference: str) -> Digest | None:
@@ -109,6 +139,6 @@ def _media_type(answer: Answer) -> str:
 
 def _require_json(repository: Repository, raw: bytes, reference: str) -> None:
     try:
-        parse_json(raw, reference, limit=len(raw), limits=repository.limits)
+        parse_json(raw, reference, limit=repository.limits.document_bytes, limits=repository.limits)
     except MalformedDocument as error:
         raise ProtocolError(f"{repository}: {clean(str(error))}") from error

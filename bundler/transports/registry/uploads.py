@@ -86,7 +86,8 @@ def send_piece(repository: Repository, upload: UploadState, body: Body) -> Uploa
         body=body,
     ) as answer:
         _check_size(repository, answer, what)
-        offset = _offset_said(answer, end)
+        said = received_bytes(answer.header("Range"))
+        offset = end if said is None else said
         if not upload.offset < offset <= end:
             raise ProtocolError(f"{repository}: {what}, {body.length} in number, left it with {offset}")
         return UploadState(_location(repository, answer, upload.location), offset)
@@ -136,9 +137,10 @@ def _check_size(repository: Repository, answer: Answer, what: str) -> None:
         raise PieceTooLarge(str(error), advice=error.advice)
 
 
-def _offset_said(answer: Answer, sent: int) -> int:
-    match = _RANGE.fullmatch(answer.header("Range"))
-    return int(match[1]) + 1 if match else sent
+def received_bytes(header: str) -> int | None:
+    """Return how many bytes of an upload a Range header says were received; ``None`` where it says nothing."""
+    match = _RANGE.fullmatch(header)
+    return int(match[1]) + 1 if match else None
 
 
 def _location(repository: Repository, answer: Answer, otherwise: str = "") -> str:

@@ -23,7 +23,7 @@ from bundler.bundle.manifest import (
     parse_bundle_manifest,
     write_bundle_manifest,
 )
-from bundler.bundle.names import part_file
+from bundler.bundle.names import part_files
 from bundler.content.compression import Encoder
 from bundler.content.hashing import sha256
 from bundler.errors import AirbundleError, MalformedDocument, UnsupportedVersion
@@ -124,6 +124,8 @@ CONTRADICTIONS: dict[str, Change] = {
         [part.update(file=part["file"].replace("erp", "nobody")) for part in t["archives"][1]["parts"]],
     ),
     "no archive for an application": lambda t: t["applications"].append({"name": "web", "images": []}),
+    "parts in another order": lambda t: t["archives"][1]["parts"].reverse(),
+    "a number too many": lambda t: t["archives"][1]["parts"][-1].update(file="erp.oci.tar.009"),
     "a part of another archive": lambda t: _part(t).update(file="web.oci.tar.001"),
     "a path": lambda t: _part(t).update(file="../shared.oci.tar.001"),
     "an absolute path": lambda t: _part(t).update(file="/shared.oci.tar.001"),
@@ -207,7 +209,7 @@ def test_a_key_twice_is_refused(table: Table) -> None:
 def test_the_size_is_bounded(table: Table) -> None:
     size = len(json.dumps(table))
     parse(table, Limits(bundle_manifest_bytes=size))
-    with pytest.raises(MalformedDocument, match="more than"):
+    with pytest.raises(MalformedDocument, match="bundle_manifest_bytes"):
         parse(table, Limits(bundle_manifest_bytes=size - 1))
 
 
@@ -269,13 +271,13 @@ def _usable(name: str) -> bool:
 def _parts(draw: st.DrawFn, name: str, sizes: list[int]) -> list[Part]:
     return [
         Part(
-            file=part_file(name, number, len(sizes)),
+            file=file,
             size=size,
             sha256=draw(_HEX),
             xxh3_128=draw(_HEX)[:32],
             blocks=tuple(draw(_HEX)[:16] for _ in range(-(-size // _BLOCK))),
         )
-        for number, size in enumerate(sizes, 1)
+        for file, size in zip(part_files(name, len(sizes)), sizes, strict=True)
     ]
 
 

@@ -135,7 +135,7 @@ def test_a_bomb_is_stopped_at_the_bound(algorithm: str) -> None:
     assert (
         len(drain(DecompressedStream(MemoryStream(blob), algorithm, Limits(layer_bytes=1_000_001)))) == 1_000_001
     )
-    with pytest.raises(DamagedContent, match="more than is allowed"):
+    with pytest.raises(DamagedContent, match="the limit layer_bytes is 1000000"):
         drain(DecompressedStream(MemoryStream(blob), algorithm, Limits(layer_bytes=1_000_000)))
 
 
@@ -233,14 +233,14 @@ def test_a_bomb_of_xz_or_bzip2_is_stopped_at_the_bound(algorithm: str) -> None:
     blob = FOREIGN[algorithm](bytes(1_000_001))
     whole = DecompressedStream(MemoryStream(blob), algorithm, most_bytes=1_000_001)
     assert len(drain(whole)) == 1_000_001
-    with pytest.raises(DamagedContent, match="more than is allowed"):
+    with pytest.raises(DamagedContent, match="more than the 1000000"):
         drain(DecompressedStream(MemoryStream(blob), algorithm, most_bytes=1_000_000))
 
 
 def test_xz_that_needs_too_much_memory_is_refused() -> None:
     blob = lzma.compress(b"x", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 24}])
     assert drain(DecompressedStream(MemoryStream(blob), "xz", Limits(window_log=24))) == b"x"
-    with pytest.raises(DamagedContent, match="memory"):
+    with pytest.raises(DamagedContent, match="the limit window_log is"):
         drain(DecompressedStream(MemoryStream(blob), "xz", Limits(window_log=23)))
 
 

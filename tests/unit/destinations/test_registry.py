@@ -39,6 +39,7 @@ from tests.fakes.registry import FakeRegistry, Script
 from tests.requirements import require, why_no_program
 from tests.servers.either_registry import KINDS, Registry, serve
 from tests.servers.registry import RealRegistry
+from tests.unit.sources.reading import read
 
 KIB = 1 << 10
 
@@ -283,6 +284,75 @@ def test_a_tag_is_left_alone_on_request(server: Registry, memory: MemorySource, 
     assert what_is_there(server, "shop/web:1") == old.tree.root.digest
     assert put(strict, old, memory).status == "skipped"
     assert put(strict, image_of(memory, b"x", name="reg.test/fresh:1"), memory).status == "pushed"
+
+
+# -- children of an index that are of no known type ---------------------------------------------------------------
+
+
+def index_with_opaque_child(memory: MemorySource, *platforms: str) -> tuple[RegistryForm, Descriptor]:
+    images = [
+        image_of(memory, name.encode(), name=f"a.test/{name}:1", platform=f"linux/{name}") for name in platforms
+    ]
+    opaque = memory.store(b"\xffnot JSON", "application/vnd.example.future.v1")
+    return memory.make_index(images, "reg.test/shop/multi:1", absent=[opaque]), opaque
+
+
+@pytest.mark.registry
+def test_an_opaque_child_goes_along_as_a_blob_where_the_registry_takes_that(
+    memory: MemorySource, pusher: Pusher
+) -> None:
+    with serve("real") as server:
+        index, opaque = index_with_opaque_child(memory, "amd64", "arm64")
+        result = put(pusher.to(server.address), index, memory)
+        assert (result.status, result.digest, result.notes) == ("pushed", index.tree.root.digest, ())
+        # A registry gives it back as it was.
+        source = RegistrySource(plain_http=True, credentials=no_credentials)
+        (found,) = source.resolve(f"{server.address}/shop/multi:1")
+        assert isinstance(found, RegistryForm)
+        assert found.tree.opaque_children() == [opaque]
+        assert read(source, found, {opaque.digest}) == {opaque.digest: b"\xffnot JSON"}
+        source.close()
+        assert put(pusher.to(server.address), index, memory).status == "skipped"
+
+
+def test_where_the_registry_wants_manifests_only_the_index_counts_as_sparse(
+    fake: FakeRegistry, memory: MemorySource, pusher: Pusher
+) -> None:
+    index, _ = index_with_opaque_child(memory, "amd64")
+    result = put(pusher.to(fake.address), index, memory)
+    only = index.tree.platform_images()[0].descriptor.digest
+    assert (result.status, result.digest) == ("pushed", only)
+    assert "linux/amd64 alone" in result.notes[0]
+    assert what_is_there(fake, "shop/multi:1") == only
+    again = put(pusher.to(fake.address), index, memory)
+    assert (again.status, again.digest, again.bytes_sent, again.replaced) == ("skipped", only, 0, None)
+    several, _ = index_with_opaque_child(memory, "amd64", "arm64")
+    with pytest.raises(Refused, match="MANIFEST_BLOB_UNKNOWN"):
+        put(pusher.to(fake.address), several, memory)
+    assert what_is_there(fake, "shop/multi:1") == only
+
+
+def test_a_registry_may_keep_an_unknown_type_among_its_manifests(fake: FakeRegistry, memory: MemorySource) -> None:
+    index, opaque = index_with_opaque_child(memory, "amd64")
+    for descriptor, _ in index.tree.nodes():
+        fake.quirks.scripts[f"GET /v2/shop/multi/manifests/({descriptor.digest}|1)$"] = Script(
+            200, memory.blobs[descriptor.digest], {"Content-Type": descriptor.media_type}
+        )
+    config = index.tree.platform_images()[0].image_id
+    fake.quirks.scripts[f"GET .*/blobs/{config}"] = Script(200, memory.blobs[config])
+    fake.quirks.scripts[f"GET .*/manifests/{opaque.digest}"] = Script(200, b"\xffnot JSON")
+    source = RegistrySource(plain_http=True, credentials=no_credentials)
+    for body, kept in ((b"\xffnot JSON", True), (b"other", False)):
+        fake.quirks.scripts[f"GET .*/manifests/{opaque.digest}"] = Script(200, body)
+        fake.quirks.scripts["GET /v2/shop/multi/manifests/1$"] = Script(
+            200, index.tree.documents[index.tree.root.digest], {"Content-Type": index.tree.root.media_type}
+        )
+        (found,) = source.resolve(f"{fake.address}/shop/multi:1")
+        assert isinstance(found, RegistryForm)
+        assert found.tree.opaque == ({opaque.digest} if kept else set())
+        if kept:
+            assert read(source, found, {opaque.digest}) == {opaque.digest: b"\xffnot JSON"}
+    source.close()
 
 
 # -- sparse indexes and foreign layers --------------------------------------------------------------------------

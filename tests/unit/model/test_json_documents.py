@@ -85,9 +85,9 @@ def test_brackets_in_strings_are_no_depth() -> None:
 def test_depth_is_counted_in_any_branch() -> None:
     limits = Limits(json_depth=3)
     assert parse_json(b'[1,{"a":[2]}]', "x", limit=100, limits=limits) == [1, {"a": [2]}]
-    with pytest.raises(MalformedDocument, match="deeper than 3"):
+    with pytest.raises(MalformedDocument, match="the limit json_depth is 3"):
         parse_json(b'[1,{"a":[2,[]]}]', "x", limit=100, limits=limits)
-    with pytest.raises(MalformedDocument, match="deeper than 3"):
+    with pytest.raises(MalformedDocument, match="the limit json_depth is 3"):
         parse_json(b'[[[{"a":1}]]]', "x", limit=100, limits=limits)
 
 

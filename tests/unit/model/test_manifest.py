@@ -142,7 +142,7 @@ def test_bounds() -> None:
     ):
         with pytest.raises(MalformedDocument, match="annotations"):
             parse(value, "", limits)
-    with pytest.raises(MalformedDocument, match="more than the 2000"):
+    with pytest.raises(MalformedDocument, match="the limit document_bytes is 2000"):
         parse(manifest(annotations={"a": "x" * 2000}), "", limits)
 
 

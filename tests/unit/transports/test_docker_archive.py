@@ -55,7 +55,7 @@ def test_other_forms_are_refused(value: object) -> None:
 def test_too_many_images_and_too_many_bytes_are_refused() -> None:
     raw = json.dumps([ENTRY] * 3).encode()
     with pytest.raises(MalformedDocument):
-        parse_table(raw, Limits(documents=2))
+        parse_table(raw, Limits(images=2))
     with pytest.raises(MalformedDocument):
         parse_table(raw, Limits(document_bytes=len(raw) - 1))
 

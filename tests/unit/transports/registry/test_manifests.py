@@ -6,7 +6,7 @@ import json
 import pytest
 
 from bundler.content.hashing import sha256
-from bundler.errors import AirbundleError, DamagedContent, NotFound, ProtocolError, Refused
+from bundler.errors import AirbundleError, DamagedContent, LimitExceeded, NotFound, ProtocolError, Refused
 from bundler.model import media_types
 from bundler.model.limits import DEFAULT_LIMITS
 from bundler.progress import SILENT
@@ -109,7 +109,7 @@ def test_all_types_are_accepted_in_every_request(fake: FakeRegistry, held: Repos
         (Script(200, b"<html>login</html>"), ProtocolError),
         (Script(200, b"{", {"Content-Type": media_types.OCI_MANIFEST}), ProtocolError),
         (Script(200, b"", {"Content-Type": media_types.OCI_MANIFEST}), ProtocolError),
-        (Script(200, b"{}" + b" " * 5_000_000), DamagedContent),
+        (Script(200, b"{}" + b" " * 5_000_000), LimitExceeded),
         (Script(200, b"{}", {"Docker-Content-Digest": "sha256:" + "1" * 64}), DamagedContent),
     ],
 )

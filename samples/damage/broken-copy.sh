@@ -1,0 +1,9 @@
+#!/bin/sh
+# The copy of bundle.json has a flipped byte.
+# verify exits 3
+# finds 1 damaged-table bundle.json.bak
+set -eu
+cd "$1"
+file=bundle.json.bak offset=1000
+byte=$(od -An -tu1 -j "$offset" -N 1 "$file")
+printf "\\$(printf %03o $((byte ^ 255)))" | dd of="$file" bs=1 seek="$offset" conv=notrunc status=none

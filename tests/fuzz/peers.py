@@ -1,0 +1,204 @@
+"""Targets: what registries and engines answer, and what lies on the disk of whoever talks to them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import urllib3
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from bundler.errors import (
+    AirbundleError,
+    ConfigError,
+    MalformedDocument,
+    NoSpace,
+    ProtocolError,
+    Refused,
+    SignatureRefused,
+    Unauthorised,
+    UsageError,
+)
+from bundler.model.digest import Digest
+from bundler.model.json_documents import parse_json
+from bundler.transports.engine.facts import parse_available, parse_engine_image, parse_engine_info, parse_image_ids
+from bundler.transports.engine.load_answer import read_load_answer
+from bundler.transports.registry.address import RegistryAddress
+from bundler.transports.registry.answers import failure
+from bundler.transports.registry.blobs import range_start
+from bundler.transports.registry.challenges import parse_challenges
+from bundler.transports.registry.credentials import Credentials, docker_credentials
+from bundler.transports.registry.uploads import received_bytes
+from bundler.transports.registry.wire import Answer
+from bundler.trust.signatures import verify_signature
+from tests.fuzz.target import LIMITS, Target, attempt, scratch
+
+_HOME = "https://reg.test:5000/v2/a/blobs/uploads/1"
+_STATUSES = (200, 301, 400, 401, 403, 404, 413, 416, 418, 429, 500, 503)
+
+
+def _header_text(data: bytes) -> str:
+    # As http.client hands headers on.
+    return data.decode("latin-1")
+
+
+def _challenges(data: bytes) -> None:
+    for challenge in parse_challenges(_header_text(line) for line in data.split(b"\n")):
+        assert challenge.scheme == challenge.scheme.lower()
+        assert all(name == name.lower() for name in challenge.parameters)
+
+
+def _location(data: bytes) -> None:
+    for plain_http in (False, True):
+        address = RegistryAddress("reg.test:5000", plain_http)
+        for lead in (address.redirected, address.upload_location):
+            url = attempt(lambda lead=lead: lead(_HOME, _header_text(data)), ProtocolError)  # type: ignore[misc]
+            if url == ProtocolError.code:
+                continue
+            assert url.startswith(("http://", "https://"))
+            assert plain_http or url.startswith("https://")
+            # Credentials go where this is true: nowhere but to the registry itself.
+            if address.owns(url):
+                parsed = attempt(lambda url=url: _parsed(url), ProtocolError)  # type: ignore[misc]
+                assert isinstance(parsed, str) or (parsed.host, parsed.port) == ("reg.test", 5000)
+
+
+def _parsed(url: str) -> urllib3.util.Url:
+    try:
+        return urllib3.util.parse_url(url)
+    except urllib3.exceptions.HTTPError as error:
+        raise ProtocolError(str(error)) from error
+
+
+def _ranges(data: bytes) -> None:
+    text = _header_text(data)
+    for found in (received_bytes(text), range_start(text)):
+        assert found is None or 0 <= found <= 10**19
+
+
+def _error_body(data: bytes) -> None:
+    status = _STATUSES[data[0] % len(_STATUSES)] if data else 500
+    response = urllib3.HTTPResponse(io.BytesIO(data[1:]), {}, status, preload_content=False)
+    error = failure(Answer("GET", _HOME, response, "reg.test:5000"), LIMITS, "asking")
+    assert type(error) is not AirbundleError
+    assert error.message.isprintable()
+    assert len(error.message) < 1000
+
+
+def _load_answer(data: bytes) -> None:
+    def read(step: int) -> tuple[str, ...] | str:
+        pieces = [data[start : start + step] for start in range(0, len(data), step)]
+        return attempt(lambda: read_load_answer(pieces, "loading"), Refused, NoSpace, ProtocolError)
+
+    whole = read(len(data) or 1)
+    assert read(1) == whole == read(13)
+    assert isinstance(whole, str) or all(text.isprintable() for text in whole)
+
+
+def _engine(data: bytes) -> None:
+    def document(raw: bytes) -> object:
+        return parse_json(raw, "the engine's answer", limit=16 << 10, limits=LIMITS)
+
+    first, _, second = data.partition(b"\n")
+    some = Digest.from_hex("0" * 64)
+    attempt(lambda: parse_engine_info(document(first), document(second or first)), MalformedDocument)
+    attempt(lambda: parse_engine_image(document(first)), MalformedDocument)
+    attempt(lambda: parse_image_ids(document(first)), MalformedDocument)
+    attempt(lambda: parse_available(document(first), some), MalformedDocument)
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in changes}
+    os.environ.update(changes)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def _credentials(data: bytes) -> None:
+    path = scratch() / "docker" / "config.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(data)
+    # No credential helper of this machine is to be found, whatever the file names.
+    with _environment({"DOCKER_CONFIG": str(path.parent), "PATH": str(path.parent)}):
+        for name in ("reg.test:5000", "docker.io"):
+            found = attempt(lambda name=name: docker_credentials(name), ConfigError, Unauthorised)  # type: ignore[misc]
+            assert found is None or isinstance(found, (str, Credentials))
+
+
+_KEY = ec.derive_private_key(0x5EED, ec.SECP256R1())
+_PEM = _KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+_SIGNED = b"bundle.json"
+_SIGNATURE = base64.b64encode(_KEY.sign(_SIGNED, ec.ECDSA(SHA256())))
+
+
+def _signature(data: bytes) -> None:
+    right, given = scratch() / "right.pub", scratch() / "given.pub"
+    right.write_bytes(_PEM)
+    given.write_bytes(data)
+    attempt(lambda: verify_signature(_SIGNED, data, right), SignatureRefused)
+    attempt(lambda: verify_signature(_SIGNED, _SIGNATURE, given), SignatureRefused, UsageError)
+
+
+_ID = "sha256:" + "0" * 64
+_VERSION = {"Version": "20.10.24+dfsg1", "Os": "linux", "Arch": "amd64", "Components": [{"Name": "Engine"}]}
+_INFO = {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
+_IMAGE = {"Id": _ID, "Os": "linux", "Architecture": "amd64", "Size": 5, "RepoTags": ["a:1"], "RepoDigests": None,
+          "RootFS": {"Type": "layers", "Layers": [_ID]}}  # fmt: skip
+_LISTED = [{"Id": _ID, "Manifests": [{"Descriptor": {"digest": _ID}, "Available": True}]}]
+_AUTHS = {"auths": {"reg.test:5000": {"auth": base64.b64encode(b"user:password").decode()}}}
+
+TARGETS = (
+    Target(
+        "challenges",
+        _challenges,
+        (b'Bearer realm="https://auth.test/token",service="reg.test",scope="repository:a/b:pull"',
+         b'Basic realm="a \\"b\\""', b'BASIC\nBearer realm=x, a=b'),
+    ),
+    Target(
+        "location",
+        _location,
+        (b"/v2/a/blobs/uploads/1?_state=x", b"https://reg.test:5000/v2/", b"http://other.test/x", b"?d=1",
+         b"//h/x", b"https://user:pw@reg.test:5000/", b"https://[::1]:5000/x", b"ftp://x"),
+    ),
+    Target("ranges", _ranges, (b"0-1048575", b"bytes=0-9", b"bytes 5-9/10", b"bytes 0-0/*", b"0-0")),
+    Target(
+        "error-body",
+        _error_body,
+        (b'\3{"errors":[{"code":"DENIED","message":"no","detail":"x"},{"code":"B"}]}', b"\5<p>no</p>", b"\6"),
+    ),
+    Target(
+        "load-answer",
+        _load_answer,
+        (b'{"stream":"Loaded image: a:1\\n"}\r\n{"stream":"x"}\n', b'{"errorDetail":{"message":"no"}}\n',
+         b'{"status":"x","progressDetail":{}}\n\n'),
+    ),
+    Target(
+        "engine",
+        _engine,
+        (
+            *(json.dumps(value).encode() for value in (_VERSION, _IMAGE, _LISTED)),
+            json.dumps(_VERSION).encode() + b"\n" + json.dumps(_INFO).encode(),
+        ),
+    ),
+    Target(
+        "credentials",
+        _credentials,
+        tuple(json.dumps(value).encode() for value in (
+            _AUTHS, {**_AUTHS, "credsStore": "none"}, {"credHelpers": {"reg.test:5000": "none"}},
+            {"auths": {"docker.io": {"identitytoken": "t", "auth": ""}}}, {"reg.test:5000": {"auth": "eDp5"}},
+        )),
+    ),
+    Target("signature", _signature, (_SIGNATURE, _PEM, _SIGNATURE + b"\n")),
+)  # fmt: skip

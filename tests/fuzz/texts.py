@@ -1,0 +1,104 @@
+"""Targets: everything that is written as a short text."""
+
+from __future__ import annotations
+
+from bundler.api.image_names import FILE_TRANSPORTS, ImageName
+from bundler.bundle.checksums import sum_of_bundle_json
+from bundler.bundle.names import check_application_name, check_part_name, is_part_name, part_file, part_files
+from bundler.errors import ConfigError, InvalidReference, MalformedDocument, UsageError
+from bundler.model.digest import Digest
+from bundler.model.platforms import Platform
+from bundler.model.reference import Reference
+from bundler.model.sizes import parse_size
+from bundler.packing.options import parse_part_size
+from tests.fuzz.target import SAMPLES, Target, attempt, text_of
+
+_HEX = b"0123456789abcdef" * 4
+
+
+def _reference(data: bytes) -> None:
+    found = attempt(lambda: Reference.parse(text_of(data)), InvalidReference)
+    if isinstance(found, Reference):
+        assert Reference.parse(str(found)) == found == Reference.parse(found.familiar)
+        assert str(found).isascii()
+        assert str(found).isprintable()
+        assert len(str(found)) <= 255 + 1 + 128 + 1 + 71
+
+
+def _digest(data: bytes) -> None:
+    found = attempt(lambda: Digest(text_of(data)), MalformedDocument)
+    if isinstance(found, Digest):
+        assert found == text_of(data) == Digest.from_hex(found.hex)
+
+
+def _platform(data: bytes) -> None:
+    found = attempt(lambda: Platform.parse(text_of(data)), UsageError)
+    if isinstance(found, Platform):
+        assert Platform.parse(str(found)) == found
+
+
+def _size(data: bytes) -> None:
+    for parse in (parse_size, parse_part_size):
+        found = attempt(lambda parse=parse: parse(text_of(data)), UsageError)  # type: ignore[misc]
+        assert isinstance(found, str) or found >= 0
+
+
+def _image_name(data: bytes) -> None:
+    found = attempt(lambda: ImageName.parse(text_of(data)), InvalidReference)
+    if isinstance(found, ImageName):
+        assert found.image or found.location
+        assert bool(found.location) == (found.transport in FILE_TRANSPORTS)
+
+
+def _file_name(data: bytes) -> None:
+    name = text_of(data)
+    archive = name.partition(".oci.tar")[0]
+    if attempt(lambda: check_application_name(name), ConfigError) is None:
+        for file in (*part_files(name, 1), part_file(name, 1, 2), part_file(name, 1000, 1001)):
+            check_part_name(file, name)
+            assert is_part_name(file)
+    if attempt(lambda: check_part_name(name, archive), MalformedDocument) is None:
+        assert is_part_name(name)
+        assert not set(name) - set("abcdefghijklmnopqrstuvwxyz0123456789._-")
+
+
+def _sums(data: bytes) -> None:
+    found = sum_of_bundle_json(data)
+    assert found is None or found.encode() in data
+
+
+TARGETS = (
+    Target(
+        "reference",
+        _reference,
+        (
+            b"busybox", b"busybox:1", b"docker.io/library/busybox:1.36", b"localhost:5000/a/b-c__d:T_1",
+            b"[::1]:5000/x@sha256:" + _HEX, b"reg.test/shop/web:1@sha256:" + _HEX,
+        ),
+    ),
+    Target("digest", _digest, (b"sha256:" + _HEX, b"sha512:" + 2 * _HEX, b"sha256:" + _HEX.upper())),
+    Target(
+        "platform",
+        _platform,
+        (b"linux/amd64", b"linux/arm/v7", b"Windows/X86_64", b"linux/arm64/v8", b"a/" + b"b" * 5000 + b"/c/d"),
+    ),
+    Target("size", _size, (b"3900MiB", b"4GB", b"1.5 GiB", b"65536", b"fat32", b"none", b"0.1KB")),
+    Target(
+        "image-name",
+        _image_name,
+        (
+            b"busybox", b"docker://reg.test/a:1", b"docker-daemon:a:1", b"docker-archive:a.tar:a:1",
+            b"docker-archive:a.tar:@0", b"oci:dir", b"oci-archive:a.tar:1", b"bundle:dir:a:1", b"docker-archive:-",
+        ),
+    ),
+    Target(
+        "file-name",
+        _file_name,
+        (b"shop", b"shop.oci.tar", b"shop.oci.tar.001", b"a.b-c_1.oci.tar.1000", b"con.oci.tar", b"nul"),
+    ),
+    Target(
+        "sums",
+        _sums,
+        tuple(path.read_bytes() for path in sorted(SAMPLES.glob("bundles/v1/*/SHA256SUMS"))),
+    ),
+)  # fmt: skip

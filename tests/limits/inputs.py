@@ -1,0 +1,264 @@
+"""Input for each limit: how much of it there is, and who reads it. Each is valid but for the limit."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import zstandard
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from bundler.bundle.manifest import parse_bundle_manifest
+from bundler.content.compression import DecompressedStream
+from bundler.content.hashing import sha256
+from bundler.content.streams import BUFFER_BYTES, MemoryStream, read_all
+from bundler.content.tar import END_OF_ARCHIVE, TarReader, file_header
+from bundler.content.trees import collect_tree
+from bundler.errors import ConfigError, LimitExceeded, ProtocolError, SignatureRefused, UsageError
+from bundler.model import media_types
+from bundler.model.descriptor import Descriptor
+from bundler.model.digest import Digest
+from bundler.model.image_config import parse_image_config
+from bundler.model.json_documents import canonical_json, parse_json
+from bundler.model.limits import Limits
+from bundler.model.manifest import parse_manifest
+from bundler.packing.config import read_config
+from bundler.transports.archive_files import open_archive
+from bundler.transports.docker_archive import parse_table
+from bundler.transports.engine import EngineClient
+from bundler.transports.engine.load_answer import read_load_answer
+from bundler.transports.oci_layout import DirectoryFiles, OciLayout
+from bundler.transports.registry.address import RegistryAddress
+from bundler.transports.registry.client import RegistryClient
+from bundler.trust.signatures import verify_signature
+from tests.fakes import http_peers
+from tests.fakes.memory import compress, make_config
+
+SAMPLES = Path(__file__).resolve().parents[2] / "samples"
+_TABLE = (SAMPLES / "bundles/v1/two-applications/bundle.json").read_bytes()
+_ENTRY = {"Config": "c", "RepoTags": ["a:1"], "Layers": ["l1", "l2"]}
+
+
+@dataclass(frozen=True)
+class Input:
+    """Something that has exactly ``amount`` of what a limit bounds.
+
+    Attributes:
+        limit: name of the field.
+        amount: of it, in the field's unit.
+        read: has it read with some limits; is given a directory of its own.
+        error: what it raises when there is too much.
+    """
+
+    limit: str
+    amount: int
+    read: Callable[[Limits, Path], object]
+    error: type[Exception] = LimitExceeded
+
+
+def _descriptor(number: int = 1, **more: object) -> dict[str, object]:
+    return {"mediaType": media_types.OCI_LAYER, "digest": f"sha256:{number:064x}", "size": 1, **more}
+
+
+def _manifest(**changes: object) -> bytes:
+    config = {**_descriptor(), "mediaType": media_types.OCI_CONFIG}
+    return json.dumps({"schemaVersion": 2, "config": config, "layers": [], **changes}).encode()
+
+
+def _config_file(limits: Limits, directory: Path) -> object:
+    path = directory / "pack.yaml"
+    path.write_bytes(b"applications: {a: {images: [x]}}\n".ljust(100, b"\n"))
+    return read_config(path, limits)
+
+
+def _key_file(limits: Limits, directory: Path) -> object:
+    public = ec.derive_private_key(7, ec.SECP256R1()).public_key()
+    path = directory / "key.pub"
+    path.write_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).ljust(400, b"\n"))
+    try:
+        verify_signature(b"", b"", path, limits)
+    except SignatureRefused:
+        return None  # the key was read, and did not make this
+    raise AssertionError
+
+
+def _version_file(limits: Limits, directory: Path) -> object:
+    (directory / "oci-layout").write_bytes(b'{"imageLayoutVersion":"1.0.0"}'.ljust(50))
+    (directory / "index.json").write_bytes(b'{"schemaVersion":2,"manifests":[]}')
+    return OciLayout(DirectoryFiles(directory), "layout", limits)
+
+
+def _tree(documents: dict[Digest, bytes], root: bytes, limits: Limits) -> object:
+    held = {**documents, sha256(root): root}
+    top = Descriptor(media_type=media_types.OCI_INDEX, digest=sha256(root), size=len(root))
+    return collect_tree(top, lambda wanted: held.get(wanted.digest), limits)
+
+
+def _index(*children: bytes) -> bytes:
+    rows = [{"mediaType": media_types.OCI_INDEX, "digest": sha256(raw), "size": len(raw)} for raw in children]
+    return canonical_json({"schemaVersion": 2, "manifests": rows})
+
+
+def _flat(limits: Limits, _: Path) -> object:
+    children = [_index() + b" " * number for number in range(4)]
+    return _tree({sha256(raw): raw for raw in children}, _index(*children), limits)
+
+
+def _deep(limits: Limits, _: Path) -> object:
+    documents, top = {}, _index()
+    for _level in range(3):
+        documents[sha256(top)] = top
+        top = _index(top)
+    return _tree(documents, top, limits)
+
+
+def _tar(*files: tuple[str, bytes], form: int = tarfile.GNU_FORMAT) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=form) as tar:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def _entries(data: bytes, limits: Limits) -> list[object]:
+    reader, found = TarReader(MemoryStream(data), limits=limits), []
+    while (entry := reader.next()) is not None:
+        found.append(entry)
+    return list(found)
+
+
+def _archive(data: bytes, limits: Limits, directory: Path) -> object:
+    (directory / "archive").write_bytes(data)
+    return open_archive(directory / "archive", limits)
+
+
+def _links(limits: Limits, directory: Path) -> object:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for number in range(5):
+            info = tarfile.TarInfo(f"l{number}")
+            info.type, info.linkname = tarfile.SYMTYPE, f"l{number + 1}"
+            tar.addfile(info)
+        tar.addfile(tarfile.TarInfo("l5"))
+    (directory / "archive").write_bytes(out.getvalue())
+    return open_archive(directory / "archive", limits).resolve("l0")
+
+
+def _unpacked(data: bytes, kind: str, limits: Limits) -> bytes:
+    return read_all(DecompressedStream(MemoryStream(data), kind, limits), 1 << 30)
+
+
+def _frame(window_log: int) -> bytes:
+    parameters = zstandard.ZstdCompressionParameters(window_log=window_log, write_content_size=False)
+    compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    return compressor.compress(b"x" * 5000) + compressor.flush()
+
+
+def _redirects(limits: Limits, _: Path) -> object:
+    def leading(peer: http_peers.Peer) -> http_peers.Answer:
+        def answer(request: BaseHTTPRequestHandler) -> None:
+            hops = int(request.path.rpartition("/")[2])
+            if hops:
+                return http_peers.reply(request, 307, b"", "text/plain", Location=f"/v2/{hops - 1}")
+            return http_peers.reply(request, 200, b"{}", "application/json")
+
+        return answer
+
+    with http_peers.serve(leading) as peer:
+        client = RegistryClient(RegistryAddress(peer.address, True), limits=limits, credentials=lambda _: None)
+        try:
+            client.request("GET", "/v2/3", expected=(200,), what="asking").close()
+        finally:
+            client.close()
+    return None
+
+
+def _engine(limits: Limits, _: Path) -> object:
+    body = b'{"ApiVersion":"1.41","MinAPIVersion":"1.12","Version":"20.10.24","Os":"linux","Arch":"amd64"}'.ljust(
+        200
+    )
+    with http_peers.serve(http_peers.nonsense(body)) as peer:
+        client = EngineClient(f"tcp://{peer.address}", limits=limits)
+        try:
+            return client.info
+        finally:
+            client.close()
+
+
+def _padded(data: bytes, length: int) -> bytes:
+    return data + b" " * (length - len(data))
+
+
+_ZEROS = compress(bytes(12 << 20), "zstd")
+_RATIO = -(-(12 << 20) // (len(_ZEROS) + BUFFER_BYTES))
+_LAYERS = [b"1", b"2", b"3"]
+_BUNDLE = json.loads(_TABLE)
+_LONG_NAME = "n" * 500
+_GZIPPED = _tar(("a.json", b"[" + b" " * 98 + b"]"), ("b", b"x" * 5000))
+_PAX_TAR = _tar((_LONG_NAME, b""), form=tarfile.PAX_FORMAT)
+_PAX_SIZE = int(_PAX_TAR[124:135], 8)
+_MANY = {f"k{number}": "v" for number in range(7)}
+
+
+def _bundle(limits: Limits, _: Path) -> object:
+    return parse_bundle_manifest(_TABLE, limits)
+
+
+INPUTS = (
+    Input("document_bytes", 900, lambda on, _: parse_manifest(_padded(_manifest(), 900), "", on)),
+    Input("document_bytes", 900, lambda on, _: parse_table(_padded(json.dumps([_ENTRY]).encode(), 900), on)),
+    Input("document_bytes", 900, lambda on, _: parse_image_config(_padded(make_config([b"1"]), 900), on)),
+    Input("bundle_manifest_bytes", len(_TABLE), _bundle),
+    Input("config_bytes", 100, _config_file, ConfigError),
+    Input("signature_bytes", 400, _key_file, UsageError),
+    Input("version_file_bytes", 50, _version_file),
+    Input("json_depth", 9, lambda on, _: parse_json(b"[" * 9 + b"]" * 9, "it", limit=99, limits=on)),
+    Input("json_depth", 9, lambda on, _: parse_json(b'{"a":' * 9 + b"1" + b"}" * 9, "it", limit=99, limits=on)),
+    Input("number_chars", 30, lambda on, _: parse_json(b"[" + b"7" * 30 + b"]", "it", limit=99, limits=on)),
+    Input("number_chars", 30, lambda on, _: parse_json(b"-0." + b"7" * 27, "it", limit=99, limits=on)),
+    Input("documents", 5, _flat),
+    Input("document_nesting", 3, _deep),
+    Input("tree_bytes", 4 * len(_index()) + 6 + len(_index(*(_index() + b" " * n for n in range(4)))), _flat),
+    Input("layers", 6, lambda on, _: parse_manifest(_manifest(layers=[_descriptor(n) for n in range(6)]), "", on)),
+    Input("layers", 3, lambda on, _: parse_image_config(make_config(_LAYERS), on)),
+    Input("layers", 2, lambda on, _: parse_table(json.dumps([_ENTRY]).encode(), on)),
+    Input("annotation_count", 7, lambda on, _: parse_manifest(_manifest(annotations=_MANY), "", on)),
+    Input("annotation_count", 7,
+          lambda on, _: parse_manifest(_manifest(layers=[_descriptor(annotations=_MANY)]), "", on)),
+    Input("annotation_bytes", 21, lambda on, _: parse_manifest(_manifest(annotations=_MANY), "", on)),
+    Input("name_chars", 50, lambda on, _: parse_manifest(_manifest(annotations={"k" * 50: ""}), "", on)),
+    Input("name_chars", 50, lambda on, _: parse_table(json.dumps([{**_ENTRY, "Config": "c" * 50}]).encode(), on)),
+    Input("name_chars", len(_LONG_NAME), lambda on, _: _entries(_PAX_TAR, on)),
+    Input("applications", len(_BUNDLE["applications"]), _bundle),
+    Input("images", sum(len(row["images"]) for row in _BUNDLE["applications"]), _bundle),
+    Input("images", 4, lambda on, _: parse_table(json.dumps([_ENTRY] * 4).encode(), on)),
+    Input("blobs", len(_BUNDLE["blobs"]), _bundle),
+    Input("parts", sum(len(row["parts"]) for row in _BUNDLE["archives"]), _bundle),
+    Input("block_bytes", _BUNDLE["block_bytes"], _bundle),
+    Input("archive_entries", 3, lambda on, _: _entries(file_header("a", 0) * 3 + END_OF_ARCHIVE, on)),
+    Input("archive_entries", 3, lambda on, _: _entries(file_header("a", 0) * 3, on)),
+    Input("archive_bytes", 6656,
+          lambda on, at: _archive(gzip.compress(_GZIPPED[:6656]), on, at)),
+    Input("archive_document_bytes", 612, lambda on, at: _archive(gzip.compress(_GZIPPED), on, at)),
+    Input("archive_links", 5, _links),
+    Input("header_record_bytes", _PAX_SIZE, lambda on, _: _entries(_PAX_TAR, on)),
+    Input("layer_bytes", 5000, lambda on, _: _unpacked(gzip.compress(bytes(5000)), "gzip", on)),
+    Input("layer_bytes", 5000, lambda on, _: _unpacked(bytes(5000), "none", on)),
+    Input("layer_ratio", _RATIO, lambda on, _: _unpacked(_ZEROS, "zstd", on)),
+    Input("window_log", 18, lambda on, _: _unpacked(_frame(18), "zstd", on)),
+    Input("redirects", 3, _redirects, ProtocolError),
+    Input("engine_answer_bytes", 200, _engine, ProtocolError),
+    Input("engine_line_bytes", 80,
+          lambda on, _: read_load_answer([_padded(b'{"stream":"x"}', 80) + b"\n"], "loading", on), ProtocolError),
+    Input("engine_line_bytes", 80,
+          lambda on, _: read_load_answer([_padded(b'{"stream":"x"}', 80)], "loading", on), ProtocolError),
+)  # fmt: skip
