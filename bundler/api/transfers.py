@@ -66,7 +66,9 @@ def load(
     return _transfer(
         bundle,
         selection,
-        lambda: EngineDestination(EngineClient(limits=bundle.limits), on_existing_tag=on_existing_tag),
+        lambda: EngineDestination(
+            EngineClient(limits=bundle.limits), on_existing_tag=on_existing_tag, progress=progress
+        ),
         "load",
         progress,
     )

@@ -59,7 +59,9 @@ def finish_transfer(console: Console, report: TransferReport, document: ImageDoc
             console.warn(f"{result.reference}: {note}")
     for name, error in report.failures:
         console.line(f"{'failed':9}  {name}")
-        console.error(error)
+        # In JSON all of them stand in the document, and stderr holds one object: the one that decides the status.
+        if not console.as_json or error is report.failures[0][1]:
+            console.error(error)
     sent, skipped = format_size(report.bytes_sent), format_size(report.bytes_skipped)
     console.line(
         f"{len(report.results)} images done, {len(report.failures)} failed; {sent} sent, {skipped} there already"

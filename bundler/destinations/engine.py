@@ -11,7 +11,7 @@ from bundler.destinations.counting import CountingReader
 from bundler.destinations.engine_plan import LoadPlan, choose_layers, plan_load
 from bundler.errors import AirbundleError, PolicyRefused, Refused
 from bundler.model.reference import Reference
-from bundler.progress import Task
+from bundler.progress import SILENT, Progress, Task
 from bundler.transports.docker_archive_writer import ArchiveImage, DockerArchiveWriter, measure_plain
 from bundler.transports.engine import EngineClient, EngineImage
 
@@ -25,13 +25,20 @@ class EngineDestination:
 
     is_one_file = False
 
-    def __init__(self, client: EngineClient, on_existing_tag: OnExistingTag = "overwrite") -> None:
+    def __init__(
+        self,
+        client: EngineClient,
+        on_existing_tag: OnExistingTag = "overwrite",
+        progress: Progress = SILENT,
+    ) -> None:
         """Load into the engine that the client is connected to; the destination closes it.
 
         Args:
             client: A connection to the engine.
             on_existing_tag: What is done when a name points to another image: move it, keep it, or give up.
+            progress: Is told what a name pointed to before it is moved.
         """
+        self._progress = progress
         self._client = client
         self._on_existing_tag = on_existing_tag
 
@@ -60,6 +67,8 @@ class EngineDestination:
                     f"{name} points to another image in the engine, {before.id}",
                     advice="Use --on-existing-tag overwrite to move the name, or skip to keep it.",
                 )
+            # Said before it happens: whoever stops the run now must not have to find out what the name was.
+            self._progress.message(f"{name} points to {before.id}; it will point to {plan.ids[0]}")
             result = replace(result, replaced=str(before.id))
         present = before if before and not result.replaced else self._find(plan)
         if present is not None and self._has_all(plan, present):

@@ -104,6 +104,14 @@ def test_a_registry_that_is_not_there(airbundle: Airbundle, bundle: Path, tmp_pa
     _fails(airbundle, _UNREACHABLE, "push", bundle, address, "--plain-http")
 
 
+def test_a_registry_that_is_busy(airbundle: Airbundle, bundle: Path, tmp_path: Path) -> None:
+    with http_peers.serve(http_peers.unavailable) as peer:
+        wanted = f"app=docker://{peer.address}/app:1"
+        output = tmp_path / "out"
+        _fails(airbundle, _UNREACHABLE, "pack", wanted, "-o", output, "--plain-http", output=output)
+        _fails(airbundle, _UNREACHABLE, "push", bundle, peer.address, "--plain-http")
+
+
 def test_an_image_that_the_registry_does_not_have(
     airbundle: Airbundle, registry: RealRegistry, bundle: Path, tmp_path: Path
 ) -> None:
