@@ -9,7 +9,7 @@ from bundler.bundle.reader import Bundle
 from bundler.errors import AirbundleError, DamagedBundle, DiskError, IncompleteBundle
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree, PlatformImage
-from bundler.model.media_types import is_foreign_layer, is_readable_layer
+from bundler.model.media_types import is_readable_layer
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def check_closure(bundle: Bundle, image: Image) -> Disagreement | None:
 
 
 def _compare(bundle: Bundle, image: Image, tree: ImageTree) -> Disagreement | None:
-    carried = [blob for blob in tree.blobs() if not (is_foreign_layer(blob.media_type) and blob.urls)]
+    carried = [blob for blob in tree.blobs() if not blob.is_withheld]
     needed = {blob.digest for blob in carried}
     if missing := needed - set(image.blobs):
         return Disagreement("not-in-bundle", min(missing), "no such blob")

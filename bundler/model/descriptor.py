@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bundler.model.digest import Digest
+from bundler.model.media_types import is_foreign_layer
 from bundler.model.platforms import Platform
 
 
@@ -25,3 +26,8 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def __hash__(self) -> int:
         return hash(self.digest)
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether this is a layer that only its owner may distribute, and says where: no bundle carries it."""
+        return is_foreign_layer(self.media_type) and bool(self.urls)

@@ -17,7 +17,7 @@ from bundler.errors import ConfigError
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
-from bundler.model.media_types import is_foreign_layer, is_readable_layer
+from bundler.model.media_types import is_readable_layer
 from bundler.model.reference import Reference
 
 
@@ -120,7 +120,7 @@ def make_plan(images: Iterable[PlannedImage]) -> PackPlan:
 
 def carried(tree: ImageTree) -> list[Descriptor]:
     """Return what a bundle carries of an image: all of it but layers that only their owner may distribute."""
-    return [blob for blob in tree.blobs() if not (is_foreign_layer(blob.media_type) and blob.urls)]
+    return [blob for blob in tree.blobs() if not blob.is_withheld]
 
 
 def layers_of(tree: ImageTree) -> list[tuple[Digest, Descriptor]]:
@@ -129,9 +129,7 @@ def layers_of(tree: ImageTree) -> list[tuple[Digest, Descriptor]]:
         (diff_id, layer)
         for image in tree.platform_images()
         for layer, diff_id in image.layers()
-        if diff_id is not None
-        and is_readable_layer(layer.media_type)
-        and not (is_foreign_layer(layer.media_type) and layer.urls)
+        if diff_id is not None and is_readable_layer(layer.media_type) and not layer.is_withheld
     ]
 
 
