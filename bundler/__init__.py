@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from bundler.bundle.reader import Bundle as Bundle
     from bundler.bundle.reader import open_bundle as open_bundle
     from bundler.errors import AirbundleError as AirbundleError
-    from bundler.packing.options import PackOptions as PackOptions
+    from bundler.packing.planning.options import PackOptions as PackOptions
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "AirbundleError": "bundler.errors",
     "Bundle": "bundler.bundle.reader",
-    "PackOptions": "bundler.packing.options",
+    "PackOptions": "bundler.packing.planning.options",
     "Selection": "bundler.api.transfers",
     "extract": "bundler.api.transfers",
     "load": "bundler.api.transfers",

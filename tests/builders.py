@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 from bundler.bundle.manifest import BundleManifest
 from bundler.content.hashing import PartSums, sha256
 from bundler.content.images import FoundImage
-from bundler.packing.options import PackOptions
 from bundler.packing.pack import write_bundle
-from bundler.packing.plan import PackPlan, PlannedImage, make_plan
+from bundler.packing.planning.options import PackOptions
+from bundler.packing.planning.plan import PackPlan, PlannedImage, make_plan
 from bundler.progress import SILENT, Progress
 from tests.fakes.memory import MemorySource, tar_of
 

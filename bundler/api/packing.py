@@ -10,10 +10,10 @@ from bundler.api.source_set import SourceSet
 from bundler.bundle.manifest import BundleManifest
 from bundler.bundle.names import check_application_name
 from bundler.errors import NotFound
-from bundler.packing.options import PackOptions
-from bundler.packing.output import OutputDirectory
 from bundler.packing.pack import check_reproducible, write_bundle
-from bundler.packing.plan import PackPlan, PlannedImage, make_plan
+from bundler.packing.planning.options import PackOptions
+from bundler.packing.planning.plan import PackPlan, PlannedImage, make_plan
+from bundler.packing.writing.output import OutputDirectory
 from bundler.progress import SILENT, Progress
 
 #: Image names, with or without a transport, by application.

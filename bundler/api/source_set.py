@@ -13,7 +13,7 @@ from bundler.bundle.reader import open_bundle
 from bundler.content.images import FoundImage, ImageSource
 from bundler.errors import NotFound, Unreachable
 from bundler.model.limits import DEFAULT_LIMITS, Limits
-from bundler.packing.output import OutputDirectory
+from bundler.packing.writing.output import OutputDirectory
 from bundler.progress import SILENT, Progress
 
 

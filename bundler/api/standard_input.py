@@ -11,7 +11,7 @@ from bundler.content.files import disk_errors, partial, write_all
 from bundler.content.streams import BUFFER_BYTES
 from bundler.errors import DamagedContent, FileTooLarge, NoSpace, UsageError
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
-from bundler.packing.output import STANDARD_INPUT, OutputDirectory
+from bundler.packing.writing.output import STANDARD_INPUT, OutputDirectory
 from bundler.progress import SILENT, Progress, Task
 
 _STDIN = 0

@@ -9,10 +9,10 @@ from bundler.cli.console import Console
 from bundler.cli.views import show_table
 from bundler.content.images import RegistryForm
 from bundler.model.sizes import format_size
-from bundler.packing.estimate import Estimate, estimate
-from bundler.packing.options import PackOptions
-from bundler.packing.output import free_bytes
-from bundler.packing.plan import PackPlan, PlannedImage, carried
+from bundler.packing.planning.estimate import Estimate, estimate
+from bundler.packing.planning.options import PackOptions
+from bundler.packing.planning.plan import PackPlan, PlannedImage, carried
+from bundler.packing.writing.output import free_bytes
 
 
 def show_plan(console: Console, plan: PackPlan, options: PackOptions, output: Path | None) -> None:

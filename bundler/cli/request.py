@@ -10,8 +10,8 @@ from pathlib import Path
 from bundler.content.compression import Encoder
 from bundler.errors import UsageError
 from bundler.model.limits import DEFAULT_LIMITS, Limits
-from bundler.packing.config import PackConfig, read_config
-from bundler.packing.options import DEFAULT_PART_SIZE, PackOptions, parse_part_size
+from bundler.packing.planning.config import PackConfig, read_config
+from bundler.packing.planning.options import DEFAULT_PART_SIZE, PackOptions, parse_part_size
 
 _APPLICATION_IMAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.*)", re.ASCII | re.DOTALL)
 

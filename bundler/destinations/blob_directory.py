@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bundler.content.files import disk_errors, partial, sync_directory, write_all
+from bundler.content.regular_file import RegularFileStream
 from bundler.content.streams import BUFFER_BYTES, ByteStream, VerifiedStream
 from bundler.errors import DamagedContent, NotFound
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.progress import Task
-from bundler.transports.oci_layout import RegularFileStream
 
 _UNFINISHED = re.compile(r"[0-9a-f]{64}\.partial", re.ASCII)
 

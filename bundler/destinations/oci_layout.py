@@ -15,15 +15,8 @@ from bundler.model.descriptor import Descriptor
 from bundler.model.json_documents import canonical_json
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.progress import Task
-from bundler.transports.oci_layout import (
-    INDEX_FILE,
-    VERSION,
-    VERSION_FILE,
-    DirectoryFiles,
-    OciLayout,
-    is_foreign,
-    layout_name,
-)
+from bundler.transports.layout_files import DirectoryFiles
+from bundler.transports.oci_layout import INDEX_FILE, VERSION, VERSION_FILE, OciLayout, is_foreign, layout_name
 
 _DIRECTORIES = ("blobs", "blobs/sha256")
 

@@ -14,13 +14,13 @@ from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
 from bundler.model.image_config import ImageConfig, parse_image_config
 from bundler.model.media_types import OCI_CONFIG, is_readable_layer
-from bundler.packing.archive_sink import ArchiveSink
 from bundler.packing.blob_table import BlobTable
-from bundler.packing.documents import make_image_tree
-from bundler.packing.jobs import Job
-from bundler.packing.options import PackOptions
-from bundler.packing.pipeline import Pipeline
-from bundler.packing.plan import PackPlan, PlannedImage, carried, layers_of, manifest_key
+from bundler.packing.documents.tables import make_image_tree
+from bundler.packing.pipeline.jobs import Job
+from bundler.packing.pipeline.pipeline import Pipeline
+from bundler.packing.planning.options import PackOptions
+from bundler.packing.planning.plan import PackPlan, PlannedImage, carried, layers_of, manifest_key
+from bundler.packing.writing.archive_sink import ArchiveSink
 from bundler.progress import Task
 
 

@@ -11,18 +11,18 @@ from bundler.content.images import RegistryForm
 from bundler.errors import NotReproducible
 from bundler.model.descriptor import Descriptor
 from bundler.model.image import ImageTree
-from bundler.packing import documents
-from bundler.packing.archive_check import ArchiveCheck
-from bundler.packing.archive_sink import ArchiveSink
-from bundler.packing.archive_writer import ArchiveWriter
 from bundler.packing.blob_table import BlobTable
-from bundler.packing.estimate import estimate
+from bundler.packing.documents import tables
+from bundler.packing.documents.readme import make_readme
 from bundler.packing.image_packer import ImagePacker
-from bundler.packing.options import PackOptions
-from bundler.packing.output import OutputDirectory
-from bundler.packing.pipeline import Pipeline
-from bundler.packing.plan import PackPlan, PlannedImage, carried
-from bundler.packing.readme import make_readme
+from bundler.packing.pipeline.pipeline import Pipeline
+from bundler.packing.planning.estimate import estimate
+from bundler.packing.planning.options import PackOptions
+from bundler.packing.planning.plan import PackPlan, PlannedImage, carried
+from bundler.packing.writing.archive_check import ArchiveCheck
+from bundler.packing.writing.archive_sink import ArchiveSink
+from bundler.packing.writing.archive_writer import ArchiveWriter
+from bundler.packing.writing.output import OutputDirectory
 from bundler.progress import SILENT, Progress, Task
 
 
@@ -160,21 +160,21 @@ class _Pack:
             archive = self._make_archive(name)
             self._open[name] = archive
             if name != SHARED:
-                archive.add_file("oci-layout", documents.OCI_LAYOUT)
+                archive.add_file("oci-layout", tables.OCI_LAYOUT)
         return self._open[name]
 
     def _finish_application(self, name: str, images: list[PlannedImage], trees: list[ImageTree]) -> None:
         """Write the two tables of an application's archive, and close it."""
         named = [(image.reference, tree) for image, tree in zip(images, trees, strict=True)]
         archive = self._open_archive(name)
-        archive.add_file("manifest.json", documents.docker_table(named))
-        archive.add_file("index.json", documents.index_json(named, self._plan.manifests))
+        archive.add_file("manifest.json", tables.docker_table(named))
+        archive.add_file("index.json", tables.index_json(named, self._plan.manifests))
         # It counts as open until it is whole: only what is known to be open or finished is taken back.
         self._finished.append(archive.finish(with_end_marker=True))
         del self._open[name]
 
     def _describe(self, image: PlannedImage, tree: ImageTree) -> Image:
-        known = documents.runnable(tree)
+        known = tables.runnable(tree)
         return Image(
             reference=str(image.reference),
             source=image.source.kind,

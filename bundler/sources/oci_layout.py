@@ -16,14 +16,8 @@ from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
 from bundler.transports.archive_files import open_archive
-from bundler.transports.oci_layout import (
-    DirectoryFiles,
-    LayoutEntry,
-    LayoutFiles,
-    OciLayout,
-    is_foreign,
-    layout_name,
-)
+from bundler.transports.layout_files import DirectoryFiles, LayoutFiles
+from bundler.transports.oci_layout import LayoutEntry, OciLayout, is_foreign, layout_name
 
 
 class OciLayoutSource:

@@ -6,16 +6,11 @@ whoever reads a blob verifies it. Only regular files are opened, so that a link 
 
 from __future__ import annotations
 
-import errno
-import os
-import stat
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
-from bundler.content.files import disk_errors
-from bundler.content.streams import ByteStream, read_all
+from bundler.content.streams import ByteStream
 from bundler.errors import DamagedContent, InvalidReference, MalformedDocument, NotFound, UsageError
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
@@ -24,6 +19,7 @@ from bundler.model.json_documents import parse_json
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.manifest import Index, parse_manifest
 from bundler.model.reference import DEFAULT_REGISTRY, Reference
+from bundler.transports.layout_files import LayoutFiles
 
 VERSION_FILE, INDEX_FILE = "oci-layout", "index.json"
 VERSION = "1.0.0"
@@ -32,126 +28,6 @@ CONTAINERD_NAME = "io.containerd.image.name"
 #: The specification's annotation; most tools put only a tag there.
 REF_NAME = "org.opencontainers.image.ref.name"
 _ARCHIVE_SUFFIXES = (".tar", ".oci")
-
-
-class LayoutFiles(Protocol):
-    """The files of a layout by their names in it. Safe to use from several threads."""
-
-    def read(self, name: str, limit: int) -> bytes:
-        """Return a whole file of at most ``limit`` bytes.
-
-        Raises:
-            NotFound: there is no such file.
-            DamagedContent: it is larger, or no regular file.
-        """
-
-    def open(self, name: str, offset: int = 0) -> ByteStream:
-        """Open a file at an offset in bytes; the caller closes the stream.
-
-        Raises:
-            NotFound: there is no such file.
-            DamagedContent: it is no regular file.
-            ValueError: the offset lies behind its end, where that is known before reading.
-        """
-
-    def walk(self, names: Sequence[str]) -> Generator[ByteStream | None, None, None]:
-        """Open files one after the other, in this order; ``None`` for one that is not there.
-
-        A stream is valid until the next one is asked for, and is closed here.
-
-        Raises:
-            DamagedContent: one is no regular file.
-        """
-
-    def __contains__(self, name: str) -> bool:
-        """Tell whether there is a regular file of this name."""
-
-    def close(self) -> None:
-        """Release the files; may be called more than once."""
-
-
-class DirectoryFiles:
-    """The files of a layout that is a directory."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def read(self, name: str, limit: int) -> bytes:
-        """Return a whole small file; see :class:`LayoutFiles`."""
-        stream = self.open(name)
-        try:
-            return read_all(stream, limit, str(self._path / name))
-        finally:
-            stream.close()
-
-    def open(self, name: str, offset: int = 0) -> ByteStream:
-        """Open a regular file; see :class:`LayoutFiles`."""
-        return RegularFileStream(self._path / name, offset)
-
-    def walk(self, names: Sequence[str]) -> Generator[ByteStream | None, None, None]:
-        """Open files one after the other; see :class:`LayoutFiles`."""
-        for name in names:
-            try:
-                stream = self.open(name)
-            except NotFound:
-                yield None
-                continue
-            try:
-                yield stream
-            finally:
-                stream.close()
-
-    def __contains__(self, name: str) -> bool:
-        """Tell whether there is a regular file of this name."""
-        try:
-            self.open(name).close()
-        except (NotFound, DamagedContent):
-            return False
-        return True
-
-    def close(self) -> None:
-        """Nothing stays open."""
-
-
-class RegularFileStream:
-    """A stream over a local file that is proven to be a regular one: no link, device, pipe or directory."""
-
-    def __init__(self, path: Path, offset: int = 0) -> None:
-        """Open the file at an offset in bytes.
-
-        Raises:
-            NotFound: it is not there.
-            DamagedContent: it is something else than a regular file.
-            DiskError: the disk refused.
-        """
-        self._path = path
-        # NONBLOCK: opening a pipe that nobody writes to would wait for ever. Both are absent on Windows.
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        with disk_errors(path):
-            try:
-                descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
-            except OSError as error:
-                if error.errno in (errno.ELOOP, errno.ENXIO):
-                    raise DamagedContent(f"{path} is no regular file") from error
-                raise
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                os.close(descriptor)
-                raise DamagedContent(f"{path} is no regular file")
-            self._file = os.fdopen(descriptor, "rb", buffering=0)
-            self._file.seek(offset)
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Read on.
-
-        Raises:
-            DiskError: the disk refused.
-        """
-        with disk_errors(self._path):
-            return self._file.readinto(buffer) or 0
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 class _RestStream:

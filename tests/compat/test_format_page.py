@@ -13,7 +13,7 @@ from bundler.content.hashing import block_sum, sha256
 from bundler.content.tar import file_header
 from bundler.model.json_documents import canonical_json
 from bundler.model.limits import DEFAULT_LIMITS
-from bundler.packing.options import SMALLEST_PART
+from bundler.packing.planning.options import SMALLEST_PART
 from tests.compat.golden import GOLDEN, IDS
 from tests.e2e import bundles
 

@@ -24,9 +24,9 @@ from bundler.destinations.registry import RegistryDestination
 from bundler.errors import NotFound
 from bundler.model.digest import Digest
 from bundler.model.platforms import Platform
-from bundler.packing.options import PackOptions
 from bundler.packing.pack import write_bundle
-from bundler.packing.plan import PlannedImage, make_plan
+from bundler.packing.planning.options import PackOptions
+from bundler.packing.planning.plan import PlannedImage, make_plan
 from bundler.sources.docker_archive import DockerArchiveSource
 from bundler.sources.engine import EngineSource
 from bundler.sources.oci_layout import OciLayoutSource

@@ -15,7 +15,7 @@ from bundler.model.image import ImageTree
 from bundler.model.image_config import parse_image_config
 from bundler.model.json_documents import canonical_json, parse_json
 from bundler.model.manifest import Index, Manifest, parse_manifest
-from bundler.packing.config import PackConfig, parse_config
+from bundler.packing.planning.config import PackConfig, parse_config
 from bundler.transports.docker_archive import parse_table, write_table
 from bundler.transports.saved_index import named_roots
 from tests.fakes.memory import MemorySource

@@ -10,7 +10,7 @@ from bundler.model.digest import Digest
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
 from bundler.model.sizes import parse_size
-from bundler.packing.options import parse_part_size
+from bundler.packing.planning.options import parse_part_size
 from tests.fuzz.target import SAMPLES, Target, attempt, text_of
 
 _HEX = b"0123456789abcdef" * 4

@@ -29,12 +29,13 @@ from bundler.model.image_config import parse_image_config
 from bundler.model.json_documents import canonical_json, parse_json
 from bundler.model.limits import Limits
 from bundler.model.manifest import parse_manifest
-from bundler.packing.config import read_config
+from bundler.packing.planning.config import read_config
 from bundler.transports.archive_files import open_archive
 from bundler.transports.docker_archive import parse_table
 from bundler.transports.engine import EngineClient
 from bundler.transports.engine.load_answer import read_load_answer
-from bundler.transports.oci_layout import DirectoryFiles, OciLayout
+from bundler.transports.layout_files import DirectoryFiles
+from bundler.transports.oci_layout import OciLayout
 from bundler.transports.registry.address import RegistryAddress
 from bundler.transports.registry.client import RegistryClient
 from bundler.trust.signatures import verify_signature

@@ -132,14 +132,21 @@ class RealEngine:
         return output.decode()
 
     def empty(self) -> None:
-        """Remove all images."""
-        for image in self.client.images.list(all=True):
-            try:
-                self.client.images.remove(str(image.id), force=True)
-            except (ImageNotFound, APIError) as error:
-                # A parent that went with its child is gone; one that still has a child goes with it, later.
-                if error.status_code not in (404, 409):
-                    raise
+        """Remove all images.
+
+        One that another was built on cannot go before that one, and images of one second come in any order: what
+        is refused is asked for again, as long as something goes.
+        """
+        before = -1
+        while images := self.client.images.list(all=True):
+            assert len(images) != before, f"these images cannot be removed: {images}"
+            before = len(images)
+            for image in images:
+                try:
+                    self.client.images.remove(str(image.id), force=True)
+                except (ImageNotFound, APIError) as error:
+                    if error.status_code not in (404, 409):
+                        raise
 
     def _command(self) -> list[str]:
         state = self._directory

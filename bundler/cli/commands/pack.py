@@ -41,8 +41,8 @@ def run(
     from bundler.cli.plan_view import show_plan
     from bundler.cli.request import Wishes, read_request
     from bundler.cli.views import bundle_summary, show_summary
-    from bundler.packing.output import OutputDirectory
     from bundler.packing.pack import check_reproducible, write_bundle
+    from bundler.packing.writing.output import OutputDirectory
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
     applications, chosen = read_request(

@@ -16,7 +16,7 @@ from bundler.api import standard_input
 from bundler.api.standard_input import StandardInput
 from bundler.errors import DamagedContent, FileTooLarge, LimitExceeded, OutputExists, UsageError
 from bundler.model.limits import Limits
-from bundler.packing.output import OutputDirectory
+from bundler.packing.writing.output import OutputDirectory
 from bundler.progress import SilentProgress
 
 DATA = os.urandom(3_000_000)

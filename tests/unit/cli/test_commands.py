@@ -13,7 +13,7 @@ import pytest
 from bundler.bundle.reader import open_bundle
 from bundler.cli.main import app
 from bundler.errors import Unreachable
-from bundler.packing.config import config_schema
+from bundler.packing.planning.config import config_schema
 from tests.builders import (
     ERP,
     KIB,

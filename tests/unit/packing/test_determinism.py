@@ -12,10 +12,10 @@ import pytest
 from bundler.content import files
 from bundler.content.compression import Encoder
 from bundler.content.images import EngineForm
-from bundler.packing import cut_file
-from bundler.packing.options import PackOptions
 from bundler.packing.pack import write_bundle
-from bundler.packing.plan import make_plan
+from bundler.packing.planning.options import PackOptions
+from bundler.packing.planning.plan import make_plan
+from bundler.packing.writing import cut_file
 from tests.builders import KIB, SMALL, TwoApplications, contents_of, layer, pack_images
 from tests.fakes.memory import MemorySource
 from tests.requirements import require
@@ -93,7 +93,7 @@ class Written:
             write_file(path, data)
 
         monkeypatch.setattr(cut_file, "write_all", count_part)
-        monkeypatch.setattr("bundler.packing.output.write_file", count_table)
+        monkeypatch.setattr("bundler.packing.writing.output.write_file", count_table)
 
 
 def test_a_pack_of_n_bytes_writes_n_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,9 +21,9 @@ from bundler.errors import DamagedContent, MalformedDocument, Unreachable
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
-from bundler.packing.options import PackOptions
 from bundler.packing.pack import write_bundle
-from bundler.packing.plan import PlannedImage, make_plan
+from bundler.packing.planning.options import PackOptions
+from bundler.packing.planning.plan import PlannedImage, make_plan
 from bundler.progress import Task
 from tests.builders import (
     KIB,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bundler.errors import UsageError
-from bundler.packing.options import DEFAULT_PART_SIZE, PackOptions, parse_part_size
+from bundler.packing.planning.options import DEFAULT_PART_SIZE, PackOptions, parse_part_size
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from bundler.bundle.manifest import BundleManifest
-from bundler.packing.options import PackOptions
-from bundler.packing.readme import make_readme
+from bundler.packing.documents.readme import make_readme
+from bundler.packing.planning.options import PackOptions
 from tests.builders import ERP, KIB, SHOP, SHOP_TOOLS, SMALL, TwoApplications, joined, layer, pack_images
 from tests.fakes.memory import MemorySource
 from tests.readme_text import AIRBUNDLE, CHECK, POWERSHELL, SH, commands_in, lines_of

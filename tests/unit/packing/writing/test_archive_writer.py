@@ -13,9 +13,9 @@ import pytest
 from bundler.bundle.manifest import Archive
 from bundler.content.hashing import PartSums, sha256
 from bundler.errors import DiskError, NoSpace
-from bundler.packing import part_sealer
-from bundler.packing.archive_writer import ArchiveWriter, blob_path
-from bundler.packing.cut_file import CutFile
+from bundler.packing.writing import part_sealer
+from bundler.packing.writing.archive_writer import ArchiveWriter, blob_path
+from bundler.packing.writing.cut_file import CutFile
 from tests.builders import final_names, joined, no_thread_is_left, noise, wait_until
 
 BLOCK = 1000

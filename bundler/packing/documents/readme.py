@@ -13,7 +13,7 @@ from bundler.bundle.names import CHECKSUMS
 from bundler.model.media_types import INDEXES
 from bundler.model.reference import Reference
 from bundler.model.sizes import format_size
-from bundler.packing.readme_commands import ApplicationCommands
+from bundler.packing.documents.readme_commands import ApplicationCommands
 
 _REGISTRY = "registry.example:5000"
 _POWERSHELL_CHECK = (

@@ -12,7 +12,7 @@ from bundler.content.files import disk_errors, partial, sync_directory, sync_fil
 from bundler.content.hashing import PartSums
 from bundler.content.streams import BUFFER_BYTES
 from bundler.errors import DiskError
-from bundler.packing.cut_file import CutFile
+from bundler.packing.writing.cut_file import CutFile
 
 
 class PartSealer:

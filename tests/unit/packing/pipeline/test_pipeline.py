@@ -20,10 +20,10 @@ from bundler.errors import AirbundleError, DamagedContent, NoSpace, Unreachable
 from bundler.model import media_types
 from bundler.model.digest import Digest
 from bundler.model.limits import Limits
-from bundler.packing import cut_file
-from bundler.packing.archive_writer import ArchiveWriter
-from bundler.packing.jobs import Job
-from bundler.packing.pipeline import Pipeline
+from bundler.packing.pipeline.jobs import Job
+from bundler.packing.pipeline.pipeline import Pipeline
+from bundler.packing.writing import cut_file
+from bundler.packing.writing.archive_writer import ArchiveWriter
 from tests.builders import KIB, layer, no_thread_is_left, noise, wait_until, within
 from tests.fakes.memory import CountingTask, compress
 from tests.fakes.streams import FailingStream, SlowStream
@@ -189,7 +189,7 @@ def test_a_compressor_that_fails_in_the_second_thread(setting: Setting, monkeypa
         def flush(self) -> Iterator[bytes]:
             return iter(())
 
-    monkeypatch.setattr("bundler.packing.transform.start_compressor", lambda *_: Broken())
+    monkeypatch.setattr("bundler.packing.pipeline.transform.start_compressor", lambda *_: Broken())
     data = noise("x", 40 * MIB)
     fails(setting, setting.to_compress(data), content(data), DamagedContent, "out of order")
 

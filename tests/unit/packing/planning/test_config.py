@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from bundler.errors import ConfigError, NotFound
-from bundler.packing.config import ApplicationConfig, PackConfig, config_schema, read_config
+from bundler.packing.planning.config import ApplicationConfig, PackConfig, config_schema, read_config
 
 WHOLE = """
 name: plant7

@@ -18,8 +18,8 @@ from bundler.content.images import Content
 from bundler.content.streams import BUFFER_BYTES
 from bundler.errors import DamagedContent
 from bundler.model.limits import DEFAULT_LIMITS, Limits
-from bundler.packing.jobs import Buffer, Job, Mark, Piece
-from bundler.packing.transform import Transform
+from bundler.packing.pipeline.jobs import Buffer, Job, Mark, Piece
+from bundler.packing.pipeline.transform import Transform
 from bundler.progress import Task
 
 _BUFFERS = 16

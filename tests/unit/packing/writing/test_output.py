@@ -13,8 +13,8 @@ import pytest
 
 from bundler.content import files
 from bundler.errors import DamagedContent, NoSpace, NotFound, OutputExists, Unreachable
-from bundler.packing import output as output_module
-from bundler.packing.output import UNFINISHED, OutputDirectory, free_bytes
+from bundler.packing.writing import output as output_module
+from bundler.packing.writing.output import UNFINISHED, OutputDirectory, free_bytes
 from tests.builders import SMALL, TwoApplications, contents_of, final_names, no_thread_is_left
 
 

@@ -7,7 +7,7 @@ from bundler.content.hashing import PartSums
 from bundler.content.tar import BLOCK_BYTES, END_OF_ARCHIVE, file_header, padding
 from bundler.errors import NotReproducible
 from bundler.model.digest import Digest
-from bundler.packing.archive_writer import blob_path
+from bundler.packing.writing.archive_writer import blob_path
 
 
 class ArchiveCheck:

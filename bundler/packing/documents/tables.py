@@ -21,7 +21,7 @@ from bundler.model.media_types import (
 )
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
-from bundler.packing.archive_writer import blob_path
+from bundler.packing.writing.archive_writer import blob_path
 
 OCI_LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
 # A layer that another image of the bundle brought may have Docker's type; in an OCI manifest it gets OCI's.

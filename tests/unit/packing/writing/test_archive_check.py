@@ -12,9 +12,9 @@ from bundler.content.compression import Encoder, start_compressor
 from bundler.content.images import Content, EngineForm, FoundImage
 from bundler.errors import NotReproducible, Unreachable
 from bundler.model.digest import Digest
-from bundler.packing.options import PackOptions
 from bundler.packing.pack import check_reproducible, write_bundle
-from bundler.packing.plan import PackPlan, PlannedImage, make_plan
+from bundler.packing.planning.options import PackOptions
+from bundler.packing.planning.plan import PackPlan, PlannedImage, make_plan
 from bundler.progress import Task
 from tests.builders import ERP, KIB, SMALL, TwoApplications, contents_of, layer
 from tests.fakes.memory import MemorySource
@@ -83,7 +83,7 @@ def test_a_compressor_that_gives_other_bytes(
         # The second layer only: the first part is as it was.
         return start_compressor(encoder if next(count) != 1 else Encoder.choose("zstd", 19), workers)
 
-    monkeypatch.setattr("bundler.packing.transform.start_compressor", other)
+    monkeypatch.setattr("bundler.packing.pipeline.transform.start_compressor", other)
     with pytest.raises(NotReproducible) as caught:
         check_reproducible(plan, manifest, SMALL)
     blobs = sorted((blob.offset, blob) for blob in manifest.blobs if blob.encoder is not None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bundler.content.images import RegistryForm
 from bundler.content.tar import BLOCK_BYTES, padding
 from bundler.model.digest import Digest
-from bundler.packing.plan import PackPlan, carried
+from bundler.packing.planning.plan import PackPlan, carried
 
 
 @dataclass(frozen=True)

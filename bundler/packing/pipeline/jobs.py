@@ -9,7 +9,7 @@ from bundler.bundle.manifest import Blob
 from bundler.content.compression import Encoder
 from bundler.errors import DamagedContent
 from bundler.model.digest import Digest
-from bundler.packing.archive_sink import ArchiveSink
+from bundler.packing.writing.archive_sink import ArchiveSink
 
 
 @dataclass

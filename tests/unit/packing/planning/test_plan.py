@@ -15,8 +15,8 @@ from bundler.content.images import FoundImage
 from bundler.errors import ConfigError
 from bundler.model import media_types
 from bundler.model.digest import Digest
-from bundler.packing.estimate import estimate
-from bundler.packing.plan import PackPlan, PlannedImage, carried, layers_of, make_plan, manifest_key
+from bundler.packing.planning.estimate import estimate
+from bundler.packing.planning.plan import PackPlan, PlannedImage, carried, layers_of, make_plan, manifest_key
 from tests.builders import ERP, SHOP, SHOP_TOOLS, TwoApplications, layer
 from tests.fakes.memory import MemorySource, compress, make_config
 

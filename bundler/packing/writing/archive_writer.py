@@ -8,8 +8,8 @@ from bundler.bundle.manifest import Archive
 from bundler.content.tar import BLOCK_BYTES, END_OF_ARCHIVE, file_header, padding
 from bundler.errors import DiskError
 from bundler.model.digest import Digest
-from bundler.packing.cut_file import CutFile
-from bundler.packing.part_sealer import PartSealer
+from bundler.packing.writing.cut_file import CutFile
+from bundler.packing.writing.part_sealer import PartSealer
 
 
 def blob_path(digest: Digest) -> str:

@@ -9,7 +9,7 @@ from bundler.content.compression import Compressor, start_compressor
 from bundler.content.probe import LayerProbe
 from bundler.model.limits import Limits
 from bundler.model.media_types import layer_compression
-from bundler.packing.jobs import Job
+from bundler.packing.pipeline.jobs import Job
 
 
 @dataclass(frozen=True)

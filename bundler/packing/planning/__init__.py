@@ -1,0 +1,1 @@
+"""What a pack will do, decided before a layer is read."""

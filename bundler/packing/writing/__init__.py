@@ -1,0 +1,1 @@
+"""Where the bytes go: archives, parts, and the output directory."""
