@@ -7,6 +7,7 @@ from bisect import bisect_right
 from itertools import accumulate
 from pathlib import Path
 
+from bundler.bundle.block_reader import read_from
 from bundler.bundle.manifest import Archive, Part
 from bundler.content.files import disk_errors, open_regular
 from bundler.content.hashing import block_sum
@@ -103,20 +104,3 @@ class ArchiveStream:
             except DamagedContent as error:
                 raise DamagedBundle(str(error)) from error
         return self._file
-
-
-def read_from(file: int, buffer: memoryview) -> int:
-    """Fill the buffer from an open file as far as it goes; return the number of bytes."""
-    filled = 0
-    while filled < len(buffer):
-        count = os.readv(file, [buffer[filled:]]) if hasattr(os, "readv") else _read_copy(file, buffer[filled:])
-        if not count:
-            break
-        filled += count
-    return filled
-
-
-def _read_copy(file: int, buffer: memoryview) -> int:
-    data = os.read(file, len(buffer))
-    buffer[: len(data)] = data
-    return len(data)

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundler.bundle.blocks import read_from
+from bundler.bundle.block_reader import read_from
 from bundler.bundle.manifest import Part
 from bundler.content.files import disk_errors, open_regular
 from bundler.content.hashing import Sha256, block_sum
