@@ -11,11 +11,18 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bundler.api.checks import verify as verify
+    from bundler.api.copying import copy as copy
     from bundler.api.packing import pack as pack
+    from bundler.api.parity import parity as parity
+    from bundler.api.repairing import repair as repair
+    from bundler.api.requests import answer as answer
+    from bundler.api.requests import answer_from_images as answer_from_images
+    from bundler.api.requests import request as request
     from bundler.api.transfers import Selection as Selection
     from bundler.api.transfers import extract as extract
     from bundler.api.transfers import load as load
     from bundler.api.transfers import push as push
+    from bundler.bundle.parity.wish import ParityWish as ParityWish
     from bundler.bundle.reader import Bundle as Bundle
     from bundler.bundle.reader import open_bundle as open_bundle
     from bundler.errors import AirbundleError as AirbundleError
@@ -26,13 +33,20 @@ __version__ = "0.1.0"
 _HOMES = {
     "AirbundleError": "bundler.errors",
     "Bundle": "bundler.bundle.reader",
+    "ParityWish": "bundler.bundle.parity.wish",
     "PackOptions": "bundler.packing.planning.options",
     "Selection": "bundler.api.transfers",
+    "answer": "bundler.api.requests",
+    "answer_from_images": "bundler.api.requests",
+    "copy": "bundler.api.copying",
     "extract": "bundler.api.transfers",
     "load": "bundler.api.transfers",
     "open_bundle": "bundler.bundle.reader",
     "pack": "bundler.api.packing",
+    "parity": "bundler.api.parity",
     "push": "bundler.api.transfers",
+    "repair": "bundler.api.repairing",
+    "request": "bundler.api.requests",
     "verify": "bundler.api.checks",
 }
 

@@ -90,7 +90,7 @@ class MendableBundle(AirbundleError):
 
     code = "mendable-bundle"
     exit_status = ExitStatus.MENDABLE
-    default_advice = "Put the named file right from what is intact, as the finding says."
+    default_advice = "Run `airbundle repair` on it."
 
 
 class DamagedContent(AirbundleError):
@@ -137,11 +137,19 @@ class DamagedBundle(DamagedContent):
 
 
 class IncompleteBundle(AirbundleError):
-    """Parts are not there yet, or the bundle was never finished."""
+    """Parts are not there yet, or the bundle was never finished.
+
+    Attributes:
+        parts: the files that are waited for, as far as they are known.
+    """
 
     code = "incomplete-bundle"
     exit_status = ExitStatus.INCOMPLETE
     default_advice = "Bring the missing parts, or run the interrupted command again."
+
+    def __init__(self, message: str, *, advice: str | None = None, parts: tuple[str, ...] = ()) -> None:
+        super().__init__(message, advice=advice)
+        self.parts = parts
 
 
 class NotABundle(AirbundleError):
@@ -180,6 +188,13 @@ class Unreachable(AirbundleError):
     code = "unreachable"
     exit_status = ExitStatus.UNREACHABLE
     default_advice = "Check the address and that the service runs, then try again."
+
+
+class ServerFault(Unreachable):
+    """A peer answers, but with a fault of its own, or that it is too busy, also when it is asked again."""
+
+    code = "server-fault"
+    default_advice = "The other side is busy or has a fault of its own: try again later."
 
 
 class ProtocolError(Unreachable):
@@ -223,7 +238,9 @@ class FileTooLarge(DiskError):
     """Local disk: the file system holds no file of this size."""
 
     code = "file-too-large"
-    default_advice = "FAT32 holds files below 4 GiB: pack with --part-size fat32."
+    default_advice = (
+        "This file system or a limit (`ulimit -f`) takes no file so large; for FAT32 pack with --part-size fat32."
+    )
 
 
 class NotWritable(DiskError):
@@ -231,6 +248,13 @@ class NotWritable(DiskError):
 
     code = "not-writable"
     default_advice = "Name a directory that this user may write to."
+
+
+class NotReadable(NotWritable):
+    """Local disk: this user may not read a file; so nobody knows whether it is right."""
+
+    code = "not-readable"
+    default_advice = "Become a user who may read it, or change its permissions."
 
 
 class Interrupted(AirbundleError):

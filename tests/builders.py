@@ -32,6 +32,16 @@ def noise(seed: str, size: int) -> bytes:
     return random.Random(seed).randbytes(size)
 
 
+def bytes_there(manifest: BundleManifest, directories: Sequence[Path]) -> int:
+    """Count the bytes of the parts that lie in some directories, finished or not, each part once."""
+    total = 0
+    for part in manifest.parts:
+        paths = [directory / name for directory in directories for name in (part.file, f"{part.file}.partial")]
+        sizes = [path.stat().st_size for path in paths if path.is_file() and not path.is_symlink()]
+        total += min(max(sizes, default=0), part.size)
+    return total
+
+
 def layer(seed: str, size: int) -> bytes:
     """Return a layer of one file."""
     return tar_of({f"{seed}.bin": noise(seed, size)})
@@ -63,9 +73,11 @@ class TwoApplications:
         """Plan the bundle."""
         return make_plan(self.images)
 
-    def pack(self, output: Path, options: PackOptions = SMALL, progress: Progress = SILENT) -> BundleManifest:
+    def pack(
+        self, output: Path, options: PackOptions = SMALL, progress: Progress = SILENT, *, restart: bool = False
+    ) -> BundleManifest:
         """Pack the bundle."""
-        return write_bundle(self.plan(), output, options, progress)
+        return write_bundle(self.plan(), output, options, progress, restart=restart)
 
 
 def pack_images(
@@ -73,10 +85,12 @@ def pack_images(
     source: MemorySource,
     images: Mapping[str, Sequence[FoundImage]],
     options: PackOptions = SMALL,
+    *,
+    restart: bool = False,
 ) -> BundleManifest:
     """Pack some images of one source, by application."""
     planned = [PlannedImage(name, image, source) for name, found in images.items() for image in found]
-    return write_bundle(make_plan(planned), output, options)
+    return write_bundle(make_plan(planned), output, options, restart=restart)
 
 
 def contents_of(directory: Path) -> dict[str, bytes]:
@@ -87,6 +101,14 @@ def contents_of(directory: Path) -> dict[str, bytes]:
 def final_names(directory: Path) -> list[str]:
     """Return the names of all files that do not say that they are unfinished."""
     return sorted(path.name for path in directory.iterdir() if path.suffix != ".partial")
+
+
+def check_left(directory: Path, right: Mapping[str, bytes]) -> None:
+    """Check what a cut pack leaves: final names only for files that are as they will be, the table last."""
+    names = final_names(directory)
+    assert {name: (directory / name).read_bytes() for name in names} == {name: right[name] for name in names}
+    if "bundle.json" in names:
+        assert set(names) == set(right)
 
 
 def joined(directory: Path, archive: str) -> bytes:

@@ -18,6 +18,11 @@ _MARKS = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option for what takes longer than every run may take."""
+    parser.addoption("--long", action="store_true", help="Look for faults as long as before a release.")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by the servers they need, so that ``-m "not engine"`` leaves out exactly those."""
     for item in items:

@@ -9,6 +9,8 @@ from pathlib import Path
 from bundler.api.source_set import SourceSet
 from bundler.bundle.manifest import BundleManifest
 from bundler.bundle.names import check_application_name
+from bundler.bundle.parity.making import make_parity
+from bundler.bundle.reader import open_bundle
 from bundler.errors import NotFound
 from bundler.packing.pack import check_reproducible, write_bundle
 from bundler.packing.planning.options import PackOptions
@@ -68,16 +70,18 @@ def pack(
     options: PackOptions | None = None,
     plain_http: bool = False,
     check: bool = False,
+    restart: bool = False,
     progress: Progress = SILENT,
 ) -> BundleManifest:
     """Pack images into a bundle.
 
     Args:
         applications: For each application the names of its images, as on the command line.
-        output: Directory of the bundle; new or empty.
-        options: Part size, compression, name and version of the bundle.
+        output: Directory of the bundle; new, empty, or with what an earlier run of the same pack left.
+        options: Part size, compression, name and version of the bundle, and the parity to make beside it.
         plain_http: Allow registries to be asked without TLS.
         check: Read all sources a second time and prove that the same bytes come out; nothing is written for it.
+        restart: Keep nothing that an unfinished pack left there, and no parity.
         progress: Is told what goes on.
 
     Returns:
@@ -85,13 +89,16 @@ def pack(
 
     Raises:
         NotReproducible: with ``check``, a second pack gives other bytes. The first bundle stays where it is.
-        AirbundleError: another of its subclasses; nothing lies under a final name then, unless it happened
-            during the check.
+        OutputExists: the directory holds something else, or the beginning of another pack.
+        AirbundleError: another of its subclasses. Repeated, the pack goes on where it was.
     """
     chosen = options or PackOptions()
     directory = OutputDirectory(Path(output))
     with planned(applications, options=chosen, plain_http=plain_http, progress=progress, output=directory) as plan:
-        manifest = write_bundle(plan, directory, chosen, progress)
+        manifest = write_bundle(plan, directory, chosen, progress, restart=restart)
         if check:
             check_reproducible(plan, manifest, chosen, progress)
-        return manifest
+    if chosen.parity is not None:
+        bundle = open_bundle(directory.path, limits=chosen.limits)
+        make_parity(bundle, chosen.parity, restart=restart, progress=progress)
+    return manifest

@@ -11,7 +11,7 @@ from bundler.api.image_names import ImageName
 from bundler.api.standard_input import StandardInput
 from bundler.bundle.reader import open_bundle
 from bundler.content.images import FoundImage, ImageSource
-from bundler.errors import NotFound, Unreachable
+from bundler.errors import NotFound, Unauthorised, Unreachable
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.packing.writing.output import OutputDirectory
 from bundler.progress import SILENT, Progress
@@ -60,7 +60,7 @@ class SourceSet:
         try:
             engine = self._source(ImageName("docker-daemon", "", image))
             return engine, engine.resolve(image)
-        except (NotFound, Unreachable) as from_engine:
+        except (NotFound, Unreachable, Unauthorised) as from_engine:
             registry = self._source(ImageName("docker", "", image))
             try:
                 return registry, registry.resolve(image)
@@ -110,7 +110,7 @@ class SourceSet:
         return self._standard_input.path() if str(path) == "-" else path
 
     def _bundle(self, path: Path) -> ImageSource:
-        return open_bundle(path, self._limits)
+        return open_bundle(path, limits=self._limits)
 
     _makers: ClassVar[dict[str, Callable[[SourceSet, Path], ImageSource]]] = {
         "docker-daemon": _engine,

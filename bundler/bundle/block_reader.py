@@ -10,10 +10,12 @@ from pathlib import Path
 from bundler.bundle.manifest import Part
 from bundler.content.files import disk_errors, open_regular, partial
 from bundler.content.hashing import block_sum
-from bundler.errors import DiskError, NotFound, NotRegular, NotWritable
+from bundler.content.read_back import drop_cache
+from bundler.errors import DiskError, NotFound, NotReadable, NotRegular
 
-#: Of two files that are both wrong, the one that is further from being right says less about what to do.
-_CLOSENESS = ("missing", "not-regular", "denied", "too-short", "unreadable", "damaged-block")
+#: Of two files that are both wrong, the one that is further from being right says less about what to do; and one
+#: that this user may not read can be right.
+_CLOSENESS = ("missing", "not-regular", "too-short", "unreadable", "damaged-block", "denied")
 
 
 @dataclass(frozen=True)
@@ -49,10 +51,10 @@ class BlockReader:
     """Reads blocks of parts, checked against their sums. Used by one thread; one file per place stays open."""
 
     def __init__(self, locations: PartLocations, block_bytes: int, *, tries: int = 1) -> None:
-        """Read from ``locations``; a block that a medium refuses is asked for ``tries`` times, 1 or more."""
+        """Read from ``locations``; a block that is refused or wrong is asked for ``tries`` times, 1 or more."""
         self.locations = locations
         self.block_bytes = block_bytes
-        self._tries = tries
+        self._tries = max(tries, 1)
         self._file = ""
         self._candidates: list[Path] = []
         self._open: dict[Path, int] = {}
@@ -103,26 +105,31 @@ class BlockReader:
             return BlockFailure("missing", path, "nothing")
         except NotRegular as error:
             return BlockFailure("not-regular", path, str(error))
-        except NotWritable as error:
+        except NotReadable as error:
             return BlockFailure("denied", path, str(error))
         except DiskError as error:
             return BlockFailure("unreadable", path, str(error))
-        problem = ""
-        for _ in range(self._tries):
-            try:
-                with disk_errors(path):
-                    os.lseek(file, number * self.block_bytes, os.SEEK_SET)
-                    filled = read_from(file, block)
-            except DiskError as error:
-                # A bad sector; the next try may be luckier.
-                problem = str(error)
-                continue
-            if filled < len(block):
-                size = number * self.block_bytes + filled
-                return BlockFailure("too-short", path, f"{size} bytes")
-            found = block_sum(block)
-            return None if found == part.blocks[number] else BlockFailure("damaged-block", path, found)
-        return BlockFailure("unreadable", path, problem)
+        for turn in range(self._tries):
+            if turn:
+                # The next try may be luckier, with a bad sector as with a bad cable: memory would repeat itself.
+                drop_cache(file, number * self.block_bytes, len(block))
+            failure = self._try(file, path, part, number, block)
+            if failure is None or failure.code == "too-short":
+                break
+        return failure
+
+    def _try(self, file: int, path: Path, part: Part, number: int, block: memoryview) -> BlockFailure | None:
+        try:
+            with disk_errors(path):
+                os.lseek(file, number * self.block_bytes, os.SEEK_SET)
+                filled = read_from(file, block)
+        except DiskError as error:
+            return BlockFailure("unreadable", path, str(error))
+        if filled < len(block):
+            size = number * self.block_bytes + filled
+            return BlockFailure("too-short", path, f"{size} bytes")
+        found = block_sum(block)
+        return None if found == part.blocks[number] else BlockFailure("damaged-block", path, found)
 
     def _opened(self, path: Path) -> int:
         if path not in self._open:

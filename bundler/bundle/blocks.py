@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
+from collections.abc import Iterator
 from itertools import accumulate
-from pathlib import Path
 
-from bundler.bundle.block_reader import read_from
+from bundler.bundle.block_reader import BlockFailure, BlockReader, PartLocations
 from bundler.bundle.manifest import Archive, Part
-from bundler.content.files import disk_errors, open_regular
-from bundler.content.hashing import block_sum
-from bundler.errors import DamagedBundle, DamagedContent, IncompleteBundle, NotFound
+from bundler.content.files import PARTIAL_SUFFIX
+from bundler.errors import AirbundleError, DamagedBundle, IncompleteBundle, NotReadable
+
+_DAMAGE = {
+    "too-short": "{file} is too short in block {number}, at byte {start}",
+    "damaged-block": "{file} is damaged in block {number}, at byte {start}",
+    "unreadable": "{file} cannot be read in block {number}, at byte {start}: {found}",
+    "not-regular": "{found}",
+}
 
 
 class ArchiveParts:
     """Where each byte of an archive lies. A value: safe to share between threads."""
 
-    def __init__(self, directory: Path, archive: Archive, block_bytes: int) -> None:
+    def __init__(self, locations: PartLocations, archive: Archive, block_bytes: int) -> None:
+        self.locations = locations
         self.archive = archive
         self.block_bytes = block_bytes
-        self._directory = directory
         self._starts = [0, *accumulate(part.size for part in archive.parts)]
 
     def locate(self, offset: int) -> tuple[int, int]:
@@ -31,35 +36,39 @@ class ArchiveParts:
         index = min(bisect_right(self._starts, offset), len(self.archive.parts)) - 1
         return index, offset - self._starts[index]
 
+    def pieces(self, start: int, end: int) -> Iterator[tuple[Part, int]]:
+        """Yield the parts that hold the bytes ``start`` to ``end``, each with the end of these bytes in it."""
+        while start < end:
+            index, inside = self.locate(start)
+            part = self.archive.parts[index]
+            stop = min(part.size, inside + end - start)
+            yield part, stop
+            start += stop - inside
+
     def start_of(self, index: int) -> int:
         """Return the offset in the archive at which a part begins."""
         return self._starts[index]
 
-    def path_of(self, part: Part) -> Path:
-        """Return where a part lies."""
-        return self._directory / part.file
-
 
 class ArchiveStream:
-    """A byte stream over a range of an archive. Holds one block and one open file."""
+    """A byte stream over a range of an archive. Holds one block, and the files of one part open."""
 
     def __init__(self, parts: ArchiveParts, offset: int, length: int) -> None:
         """Read ``length`` bytes from ``offset`` on; nothing is opened before the first read."""
         self._parts = parts
         self._position = offset
         self._end = offset + length
+        self._reader = BlockReader(parts.locations, parts.block_bytes)
         self._block = memoryview(bytearray(0))
         self._block_at: tuple[int, int] | None = None
-        self._file: int | None = None
-        self._file_index = -1
 
     def readinto(self, buffer: memoryview) -> int:
-        """Read on, across blocks and parts.
+        """Read on, across blocks and parts; each block from the first directory where it is right.
 
         Raises:
-            IncompleteBundle: a part is not there.
-            DamagedBundle: a block is damaged, or a part too short or no regular file.
-            DiskError: the medium refused.
+            IncompleteBundle: a part is not there, or unfinished and without this block.
+            DamagedBundle: a block is damaged or cannot be read, or a part too short or no regular file.
+            NotReadable: this user may not read a part.
         """
         if self._position >= self._end or not len(buffer):
             return 0
@@ -74,33 +83,29 @@ class ArchiveStream:
 
     def close(self) -> None:
         """Close the part that is open."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
-            self._file_index = -1
+        self._reader.close()
 
     def _load(self, index: int, number: int) -> None:
         part = self._parts.archive.parts[index]
-        path = self._parts.path_of(part)
-        start = number * self._parts.block_bytes
-        block = memoryview(bytearray(min(self._parts.block_bytes, part.size - start)))
+        block = memoryview(bytearray(self._reader.length(part, number)))
         self._block_at = None
-        with disk_errors(path):
-            file = self._open(index, part, path)
-            os.lseek(file, start, os.SEEK_SET)
-            filled = read_from(file, block)
-        if filled < len(block) or block_sum(block) != part.blocks[number]:
-            what = "is too short" if filled < len(block) else "is damaged"
-            raise DamagedBundle(f"{part.file} {what} in block {number}, at byte {start}")
+        failure = self._reader.read(part, number, block)
+        if failure is not None:
+            # A file that was not there a moment ago may be there when somebody asks again.
+            self._reader.close()
+            raise _error(failure, part, number, number * self._parts.block_bytes)
         self._block, self._block_at = block, (index, number)
 
-    def _open(self, index: int, part: Part, path: Path) -> int:
-        if self._file is None or self._file_index != index:
-            self.close()
-            try:
-                self._file, self._file_index = open_regular(path), index
-            except NotFound as error:
-                raise IncompleteBundle(f"the part {part.file} is not there") from error
-            except DamagedContent as error:
-                raise DamagedBundle(str(error)) from error
-        return self._file
+
+def _error(failure: BlockFailure, part: Part, number: int, start: int) -> AirbundleError:
+    if failure.code == "missing":
+        return IncompleteBundle(f"the part {part.file} is not there", parts=(part.file,))
+    if failure.code == "denied":
+        return NotReadable(failure.found)
+    if failure.path.suffix == PARTIAL_SUFFIX:
+        return IncompleteBundle(
+            f"the part {part.file} is unfinished: block {number}, at byte {start}, has not arrived",
+            parts=(part.file,),
+        )
+    said = _DAMAGE[failure.code].format(file=part.file, number=number, start=start, found=failure.found)
+    return DamagedBundle(said)

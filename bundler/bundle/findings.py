@@ -38,7 +38,8 @@ class Finding:
         expected: what the table of contents says.
         found: what is there.
         blobs, applications, images: whom it hits.
-        mendable: whether the bundle itself holds what is needed to put it right.
+        mendable: whether the bundle itself, or another directory of it, holds what is needed to put it right.
+        directory: where the file lies, if several directories were looked into.
     """
 
     check: int
@@ -52,11 +53,12 @@ class Finding:
     applications: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     mendable: bool = False
+    directory: str | None = None
 
     @property
     def is_absence(self) -> bool:
         """Whether something is merely not there yet, as opposed to damaged."""
-        return self.code == "missing"
+        return self.code in ("missing", "unfinished")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from bundler.bundle.manifest import Blob, BundleManifest
@@ -45,12 +45,23 @@ class ImpactMap:
         Bytes that belong to no blob are headers and tables: the images stay whole for airbundle, but the
         archive's application cannot be imported by other tools.
         """
-        if start >= end:
-            return self.of_blobs((), archive)
+        return self.of_ranges(archive, [(start, end)])
+
+    def of_ranges(self, archive: str, ranges: Iterable[tuple[int, int]]) -> Impact:
+        """Return whom several such ranges belong to; no range belongs to nobody."""
+        hit: set[Digest] = set()
+        nothing = True
+        for start, end in ranges:
+            nothing = False
+            if start < end:
+                hit.update(self._digests(archive, start, end))
+        return Impact() if nothing else self.of_blobs(hit, archive)
+
+    def _digests(self, archive: str, start: int, end: int) -> Iterator[Digest]:
         blobs = self._blobs[archive]
         first = bisect_right(blobs, start, key=lambda blob: blob.offset + blob.size)
         last = bisect_left(blobs, end, key=lambda blob: blob.offset)
-        return self.of_blobs((blob.digest for blob in blobs[first:last] if blob.size), archive)
+        return (blob.digest for blob in blobs[first:last] if blob.size)
 
     def of_blobs(self, digests: Iterable[Digest], archive: str) -> Impact:
         """Return whom some blobs of an archive belong to."""

@@ -230,7 +230,7 @@ def _check_archives(fields: _Fields) -> None:
         for part in archive.parts:
             check_part_name(part.file, archive.name)
             files.add(part.file)
-            _check_part(part, fields.block_bytes)
+            check_part(part, fields.block_bytes)
         if [part.file for part in archive.parts] != part_files(archive.name, len(archive.parts)):
             # Who joins the files in the order of their names must get what the table describes.
             raise MalformedDocument(f"{_WHAT}: the parts of {archive.name} are not numbered from 1 without a gap")
@@ -245,15 +245,20 @@ def _check_archives(fields: _Fields) -> None:
         raise MalformedDocument(f"{_WHAT}: the archives are not those of the applications")
 
 
-def _check_part(part: Part, block_bytes: int) -> None:
+def check_part(part: Part, block_bytes: int, what: str = _WHAT) -> None:
+    """Refuse a part whose sums are none, or not as many as it has blocks; ``what`` is the table it stands in.
+
+    Raises:
+        MalformedDocument: it is such a part.
+    """
     if len(part.blocks) != max(-(-part.size // block_bytes), 0) or part.size < 1:
-        raise MalformedDocument(f"{_WHAT}: {part.file} has {len(part.blocks)} block sums")
+        raise MalformedDocument(f"{what}: {part.file} has {len(part.blocks)} block sums")
     if (
         not _SHA256.fullmatch(part.sha256)
         or not _XXH3_128.fullmatch(part.xxh3_128)
         or not all(map(_XXH3_64.fullmatch, part.blocks))
     ):
-        raise MalformedDocument(f"{_WHAT}: {part.file} has a sum that is none")
+        raise MalformedDocument(f"{what}: {part.file} has a sum that is none")
 
 
 def _check_blobs(fields: _Fields) -> None:

@@ -11,6 +11,11 @@ BUNDLE_JSON_COPY = "bundle.json.bak"
 SIGNATURE = "bundle.json.sig"
 CHECKSUMS = "SHA256SUMS"
 README = "README.txt"
+PARITY_JSON = "parity.json"
+#: What an unfinished pack has done so far, so that it can go on.
+PACK_JOURNAL = "pack-journal.partial"
+#: The same of parity.
+PARITY_JOURNAL = "parity-journal.partial"
 SHARED = "shared"
 _ARCHIVE_SUFFIX = ".oci.tar"
 #: Three digits, and more only where more are needed; all parts of one archive have the same number of them.
@@ -26,6 +31,7 @@ _SYSTEM_FILES = frozenset(
         ".ds_store", ".fseventsd", ".spotlight-v100", ".trashes", ".trash-0", ".trash-1000",
     }
 )  # fmt: skip
+_PARITY = re.compile(r"parity\.([0-9]{3,9})", re.ASCII)
 _PART = re.compile(r"([a-z0-9][a-z0-9._-]*)\.oci\.tar(?:\.([0-9]{3,9}))?", re.ASCII)
 
 
@@ -60,6 +66,23 @@ def part_files(archive: str, count: int) -> list[str]:
     if count == 1:
         return [archive_file(archive)]
     return [part_file(archive, number, count) for number in range(1, count + 1)]
+
+
+def part_number(file: str, archive: str) -> int | None:
+    """Return the number (from 1) of a part of this archive by its name; ``None`` for any other file."""
+    match = _PART.fullmatch(file)
+    return None if match is None or match[1] != archive else int(match[2] or 1)
+
+
+def parity_files(count: int) -> list[str]:
+    """Return the names of all parity files of a bundle that has ``count`` of them, in order."""
+    digits = max(_FEWEST_DIGITS, len(str(count)))
+    return [f"parity.{number:0{digits}d}" for number in range(1, count + 1)]
+
+
+def is_parity_name(file: str) -> bool:
+    """Tell whether a file is named like a parity file of some bundle, whatever the case of its letters."""
+    return _PARITY.fullmatch(file.lower()) is not None
 
 
 def is_part_name(file: str) -> bool:

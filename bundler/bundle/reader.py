@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from bundler.bundle.block_reader import PartLocations
 from bundler.bundle.blocks import ArchiveParts, ArchiveStream
 from bundler.bundle.findings import Finding
 from bundler.bundle.manifest import Application, Blob, BundleManifest, Image
-from bundler.bundle.opening import open_manifest
+from bundler.bundle.opening import open_manifests
 from bundler.content.images import Content, FoundImage, OutgoingImage, RegistryForm
 from bundler.content.streams import ByteStream, VerifiedStream, read_all
 from bundler.content.trees import collect_tree
@@ -24,7 +25,7 @@ class Bundle:
     """An open bundle. Implements ``ImageSource`` and ``BlobReader``; holds no file open between calls.
 
     Attributes:
-        directory: where it lies.
+        locations: the directories that it lies in, such as some sticks; each block is read where it is right.
         manifest: its table of contents.
         findings: what was wrong with the files that hold the table; the table itself is right.
         limits: bounds on what is read from it.
@@ -34,18 +35,29 @@ class Bundle:
 
     def __init__(
         self,
-        directory: Path,
+        directories: Path | Sequence[Path],
         manifest: BundleManifest,
         findings: Collection[Finding] = (),
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self.directory = directory
+        self.locations = PartLocations([directories] if isinstance(directories, Path) else directories)
         self.manifest = manifest
         self.findings = tuple(findings)
         self.limits = limits
         self._parts = {
-            archive.name: ArchiveParts(directory, archive, manifest.block_bytes) for archive in manifest.archives
+            archive.name: ArchiveParts(self.locations, archive, manifest.block_bytes)
+            for archive in manifest.archives
         }
+
+    @property
+    def directory(self) -> Path:
+        """Where it lies, or the first of several such places."""
+        return self.locations.directories[0]
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a directory of it is a copy that was cut."""
+        return any(finding.code == "unfinished" for finding in self.findings)
 
     def parts_of(self, archive: str) -> ArchiveParts:
         """Return where the bytes of an archive lie."""
@@ -111,7 +123,7 @@ class Bundle:
         images = {(image.reference, image.descriptor.digest): image for _, image in found}
         return tuple(map(self._form, images.values()))
 
-    def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
+    def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
         """Yield blobs in the order in which they lie in the archives: media are read from front to back."""
         missing = set(wanted) - set(self.manifest.blob_by_digest)
         if missing:
@@ -155,15 +167,16 @@ class Bundle:
         return blob
 
 
-def open_bundle(directory: Path | str, limits: Limits = DEFAULT_LIMITS) -> Bundle:
-    """Open the bundle in a directory.
+def open_bundle(*directories: Path | str, limits: Limits = DEFAULT_LIMITS) -> Bundle:
+    """Open the bundle in a directory, or in several that hold some of its parts each; parts may be missing.
 
     Raises:
-        NotABundle, UnsupportedVersion, IncompleteBundle, DamagedBundle: as :func:`open_manifest` says.
+        UsageError, NotABundle, UnsupportedVersion, IncompleteBundle, DamagedBundle: as
+            :func:`~bundler.bundle.opening.open_manifests` says.
     """
-    path = Path(directory)
-    manifest, findings = open_manifest(path, limits)
-    return Bundle(path, manifest, findings, limits)
+    paths = list(dict.fromkeys(map(Path, directories)))
+    manifest, findings = open_manifests(paths, limits)
+    return Bundle(paths, manifest, findings, limits)
 
 
 def _full_name(name: str) -> str:

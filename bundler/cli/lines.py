@@ -67,14 +67,23 @@ class LineTask:
         if now < self._due:
             return
         self._due = now + _SECONDS
-        rate = format_size(int(self._done / (now - self._began)))
-        done = format_size(self._done)
+        rate = self._done / (now - self._began)
+        done, left = format_size(self._done), ""
         if self._total:
             done += f" of {format_size(max(self._total, self._done))}"
-        self._print(", ".join(filter(None, (done, f"{rate}/s", self._text))))
+            left = _time_left(self._total - self._done, rate)
+        self._print(", ".join(filter(None, (done, f"{format_size(int(rate))}/s", left, self._text))))
 
     def _print(self, text: str) -> None:
         say(f"airbundle: {self._label}: {text}")
+
+
+def _time_left(size: int, rate: float) -> str:
+    """Say how long so many bytes take; nothing where that is not known, or nothing is left."""
+    if size <= 0 or rate <= 0:
+        return ""
+    minutes, seconds = divmod(int(size / rate), 60)
+    return f"{minutes} min left" if minutes else f"{seconds} s left"
 
 
 class LineProgress:

@@ -8,7 +8,21 @@ from typing import Annotated
 import typer
 
 from bundler import __version__
-from bundler.cli.commands import extract, inspect, load, pack, plan, push, schema, verify
+from bundler.cli.commands import (
+    answer,
+    copy,
+    extract,
+    inspect,
+    load,
+    pack,
+    parity,
+    plan,
+    push,
+    repair,
+    request,
+    schema,
+    verify,
+)
 from bundler.cli.console import Console
 from bundler.cli.options import CARRYING, FAR_SIDE, NEAR_SIDE, TOOLS
 from bundler.cli.signals import ignore_signals, interrupt_on_signals
@@ -26,6 +40,11 @@ app.command("plan", rich_help_panel=NEAR_SIDE)(plan.run)
 app.command("pack", rich_help_panel=NEAR_SIDE)(pack.run)
 app.command("inspect", rich_help_panel=CARRYING)(inspect.run)
 app.command("verify", rich_help_panel=CARRYING)(verify.run)
+app.command("copy", rich_help_panel=CARRYING)(copy.run)
+app.command("parity", rich_help_panel=CARRYING)(parity.run)
+app.command("repair", rich_help_panel=CARRYING)(repair.run)
+app.command("request", rich_help_panel=CARRYING)(request.run)
+app.command("answer", rich_help_panel=CARRYING)(answer.run)
 app.command("load", rich_help_panel=FAR_SIDE)(load.run)
 app.command("push", rich_help_panel=FAR_SIDE)(push.run)
 app.command("extract", rich_help_panel=FAR_SIDE)(extract.run)

@@ -22,7 +22,14 @@ Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print the causes of errors.", rich_help_panel=_SHOWN)
 ]
 
-BundleDirectory = Annotated[Path, typer.Argument(metavar="BUNDLE", help="Directory that holds bundle.json.")]
+BundleDirectories = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="BUNDLE",
+        help="Directory that holds bundle.json; several, such as sticks, that hold one bundle together.",
+        show_default=False,
+    ),
+]
 Applications = Annotated[
     list[str] | None,
     typer.Option("--app", metavar="NAME", help="Only this application; may be repeated."),
@@ -93,4 +100,22 @@ Compression = Annotated[
 CompressionLevel = Annotated[
     int | None,
     typer.Option("--level", help="zstd 1-19, default 3; gzip 1-9, default 6.", show_default=False),
+]
+Parity = Annotated[
+    str | None,
+    typer.Option(
+        "--parity",
+        metavar="SHARE",
+        help="Then make parity of this share of the bundle, such as 10%, from which damage is mended.",
+        show_default=False,
+    ),
+]
+SurviveParts = Annotated[
+    int | None,
+    typer.Option(
+        "--survive-parts",
+        metavar="N",
+        help="Make the least parity that mends N lost parts, whichever they are.",
+        show_default=False,
+    ),
 ]

@@ -5,20 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from bundler.bundle.names import SHARED
+from bundler.bundle.parity.strength import Strength, expected_strength
 from bundler.cli.console import Console
+from bundler.cli.parity_view import expected_document
 from bundler.cli.views import show_table
+from bundler.content.free_space import free_bytes
 from bundler.content.images import RegistryForm
 from bundler.model.sizes import format_size
 from bundler.packing.planning.estimate import Estimate, estimate
 from bundler.packing.planning.options import PackOptions
 from bundler.packing.planning.plan import PackPlan, PlannedImage, carried
-from bundler.packing.writing.output import free_bytes
 
 
 def show_plan(console: Console, plan: PackPlan, options: PackOptions, output: Path | None) -> None:
     """Print the plan as a JSON document or as a table."""
     size = estimate(plan)
     free = free_bytes(output) if output is not None else None
+    parity = _parity(size, options)
     console.document(
         {
             "name": options.name or "-".join(plan.applications),
@@ -33,13 +36,20 @@ def show_plan(console: Console, plan: PackPlan, options: PackOptions, output: Pa
             "layers_to_compress": size.layers_to_compress,
             "part_bytes": options.part_bytes,
             "free_bytes": free,
+            **({"parity": expected_document(parity) if parity else None} if options.parity else {}),
         }
     )
     _show_images(console, plan)
     for line in _sizes(plan, size, options):
         console.line(line)
+    needed = parity.geometry.parity_bytes if parity else 0
+    if options.parity is not None:
+        how = "about" if size.is_exact else "at most about"
+        console.line(f"parity   {how} {format_size(needed)}" if parity else "parity   unknown until packed")
+    if parity:
+        console.line(f"mends    {parity.words}")
     if free is not None:
-        verdict = "enough" if free > (size.input_bytes or 0) else "less than the upper bound"
+        verdict = "enough" if free > (size.input_bytes or 0) + needed else "less than the upper bound"
         if free < size.known_bytes:
             verdict = "not enough"
         console.line(f"space    {format_size(free)} free at {output}: {verdict}")
@@ -81,6 +91,16 @@ def _sizes(plan: PackPlan, size: Estimate, options: PackOptions) -> list[str]:
     else:
         lines.append(f"parts    {format_size(options.part_bytes)} each; how many is unknown until packed")
     return lines
+
+
+def _parity(size: Estimate, options: PackOptions) -> Strength | None:
+    """Return what parity would mend; ``None`` if none is wished for, or the size of the bundle is not known."""
+    if options.parity is None or not size.input_bytes:
+        return None
+    total = size.input_bytes
+    part = min(options.part_bytes or total, total)
+    geometry = options.parity.geometry(total, options.block_bytes, part)
+    return expected_strength(geometry, [part] * -(-total // part))
 
 
 def _image(plan: PackPlan, image: PlannedImage) -> dict[str, object]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundler.bundle.parity.wish import ParityWish, parse_redundancy
 from bundler.content.compression import Encoder
 from bundler.errors import UsageError
 from bundler.model.limits import DEFAULT_LIMITS, Limits
@@ -26,6 +27,20 @@ class Wishes:
     compression: str | None
     level: int | None
     limits: Limits = DEFAULT_LIMITS
+    parity: str | None = None
+    survive_parts: int | None = None
+
+    @property
+    def has_options(self) -> bool:
+        """Whether the command line says anything about how to pack."""
+        return any(
+            one is not None for one in (self.name, self.version, self.part_size, self.compression, self.level)
+        )
+
+
+def is_application_image(word: str) -> bool:
+    """Tell whether a word of the command line is an image with its application, and not the name of a file."""
+    return _APPLICATION_IMAGE.fullmatch(word) is not None
 
 
 def read_request(items: Sequence[str], wishes: Wishes) -> tuple[dict[str, list[str]], PackOptions]:
@@ -68,4 +83,18 @@ def _options(wishes: Wishes, config: PackConfig | None) -> PackOptions:
             wishes.level if wishes.level is not None else fallback.level,
         ),
         limits=wishes.limits,
+        parity=_parity(wishes if wishes.parity or wishes.survive_parts is not None else fallback),
     )
+
+
+def _parity(said: Wishes | PackConfig) -> ParityWish | None:
+    return parity_wish(said.parity, said.survive_parts) if said.parity or said.survive_parts is not None else None
+
+
+def parity_wish(redundancy: str | None, survive_parts: int | None) -> ParityWish:
+    """Return what the options of parity say.
+
+    Raises:
+        UsageError: they contradict each other, or one is out of bounds.
+    """
+    return ParityWish(None if redundancy is None else parse_redundancy(redundancy), survive_parts)

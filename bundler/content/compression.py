@@ -134,6 +134,11 @@ def recognise_compression(start: bytes) -> str:
     return next((name for name, magic in _MAGICS.items() if magic.match(start)), "none")
 
 
+#: A short stream has some credit: its header alone may be most of it. No zstd frame exceeds the usual ratio, what
+#: bzip2 makes of zeros exceeds it thirty times; that ends after 640 MiB.
+CREDIT_BYTES = 16 << 10
+
+
 class DecompressedStream:
     """The bytes inside a compressed stream, in bounded memory whatever the stream claims."""
 
@@ -192,8 +197,7 @@ class DecompressedStream:
         self._count += count
         if self._count > self._most_bytes:
             raise beyond(self._most_bytes, "compressed data unpacks to too many bytes")
-        # Whatever was read ahead counts as well, so a short stream has some credit.
-        if self._count > self._limits.layer_ratio * (self._below.count + BUFFER_BYTES):
+        if self._count > self._limits.layer_ratio * (self._below.count + CREDIT_BYTES):
             raise beyond(self._limits.layer_ratio, "compressed data unpacks to far too many times its size")
         return count
 

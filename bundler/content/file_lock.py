@@ -12,15 +12,22 @@ from bundler.errors import OutputExists
 class FileLock:
     """Held from its making until ``release``, or until the process ends in whatever way."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, create: bool = True, mode: int = 0o644) -> None:
         """Lock a file, which is created where it is missing; it may get another name while it is locked.
+
+        Args:
+            path: Of the file.
+            create: Whether it may be created.
+            mode: Permissions of a file that is created.
 
         Raises:
             OutputExists: another process or object holds the lock, or the file was renamed at this moment.
+            NotFound: it is missing and was not to be created.
             DiskError: the disk refused.
         """
+        flags = os.O_RDWR | (os.O_CREAT if create else 0) | getattr(os, "O_NOFOLLOW", 0)
         with disk_errors(path):
-            self._file: int | None = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o644)
+            self._file: int | None = os.open(path, flags, mode)
         if os.name != "posix":
             return  # there two runs are not kept apart
         import fcntl

@@ -9,7 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bundler.errors import DamagedContent, DiskError, FileTooLarge, NoSpace, NotFound, NotRegular, NotWritable
+from bundler.errors import (
+    DamagedContent,
+    DiskError,
+    FileTooLarge,
+    NoSpace,
+    NotFound,
+    NotReadable,
+    NotRegular,
+    NotWritable,
+)
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -40,29 +49,54 @@ def disk_errors(path: Path) -> Iterator[None]:
         raise _KINDS.get(error.errno or 0, DiskError)(f"{path}: {reason}") from error
 
 
-def open_regular(path: Path) -> int:
+def open_regular(path: Path, *, directory: int | None = None) -> int:
     """Open a regular file for reading; return its descriptor. A link, pipe or device is not opened.
+
+    Args:
+        path: The file.
+        directory: An open directory, in which its name is looked up instead.
 
     Raises:
         NotFound: there is nothing.
         NotRegular: there is something else than a regular file.
-        DiskError: the disk refused.
+        NotReadable: this user may not read it. DiskError: the disk refused something else.
     """
     # O_NONBLOCK: opening a pipe must not wait for a writer. Not every system has these flags.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     with disk_errors(path):
-        if path.is_symlink():
-            raise NotRegular(f"{path} is a link, not a file")
-        descriptor = os.open(path, flags)
+        try:
+            descriptor = _open_no_link(path, flags, directory)
+        except PermissionError as error:
+            raise NotReadable(f"{path}: {os.strerror(error.errno or errno.EACCES)}") from error
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise NotRegular(f"{path} is not a regular file")
         return descriptor
 
 
+def _open_no_link(path: Path, flags: int, directory: int | None) -> int:
+    if directory is None:
+        if path.is_symlink():
+            raise NotRegular(f"{path} is a link, not a file")
+        return os.open(path, flags)
+    if stat.S_ISLNK(os.stat(path.name, dir_fd=directory, follow_symlinks=False).st_mode):
+        raise NotRegular(f"{path} is a link, not a file")
+    return os.open(path.name, flags, dir_fd=directory)
+
+
 def partial(path: Path) -> Path:
     """Return the name that a file has until it is whole."""
     return path.with_name(path.name + PARTIAL_SUFFIX)
+
+
+def whole_name(name: str) -> str:
+    """Return the name that a file has when it is whole."""
+    return name.removesuffix(PARTIAL_SUFFIX)
+
+
+def is_regular(path: Path) -> bool:
+    """Tell whether there is a regular file, which a link is not."""
+    return path.is_file() and not path.is_symlink()
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:

@@ -41,6 +41,28 @@ def block_sum(data: ReadableBuffer) -> str:
     return xxhash.xxh3_64_hexdigest(data)
 
 
+class BlockSum:
+    """A running xxh3-64 of one block."""
+
+    def __init__(self) -> None:
+        self._hash = xxhash.xxh3_64()
+
+    def update(self, data: ReadableBuffer) -> None:
+        """Add bytes."""
+        self._hash.update(data)
+
+    def copy(self) -> BlockSum:
+        """Return a sum of the same bytes that goes on by itself."""
+        other = BlockSum()
+        other._hash = self._hash.copy()
+        return other
+
+    @property
+    def value(self) -> str:
+        """The sum so far, as :func:`block_sum` writes it."""
+        return self._hash.hexdigest()
+
+
 class PartSums:
     """The sums of one part, made in one pass: sha256, xxh3-128, and the xxh3-64 of each block."""
 

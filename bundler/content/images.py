@@ -6,7 +6,7 @@ anything that they are put into. Whoever copies between the two knows these type
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -31,6 +31,11 @@ class RegistryForm:
     reference: Reference
     tree: ImageTree
 
+    @property
+    def digests(self) -> frozenset[Digest]:
+        """Of everything that the image consists of, documents too."""
+        return frozenset(descriptor.digest for descriptor in self.tree.blobs())
+
 
 @dataclass(frozen=True)
 class EngineForm:
@@ -51,6 +56,11 @@ class EngineForm:
     platform: Platform
     size: int | None = None
 
+    @property
+    def digests(self) -> frozenset[Digest]:
+        """Of everything that the image consists of: its config, and its layers uncompressed."""
+        return frozenset((self.config_digest, *self.diff_ids))
+
 
 FoundImage = RegistryForm | EngineForm
 
@@ -63,11 +73,14 @@ class Content:
         digest: of the blob, or the DiffID of an uncompressed layer.
         size: exact number of bytes that the stream will give.
         stream: the bytes, *not yet verified*; valid until the next content is asked for.
+        place: of an image in engine form, the name in what an engine saves, field by field: contents come in
+            the order of their places, also if their images come from several sources.
     """
 
     digest: Digest
     size: int
     stream: ByteStream
+    place: tuple[str, ...] = ()
 
 
 class BlobReader(Protocol):
@@ -102,14 +115,17 @@ class ImageSource(Protocol):
             Unreachable: the source does not answer.
         """
 
-    def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
-        """Yield those contents of a resolved image that are wanted, each once.
+    def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
+        """Yield those contents of resolved images that are wanted, each once.
 
-        The order is the source's own, but the same whenever the same image is read: it decides the bytes of
-        an archive. The consumer reads a stream to its end, or not at all, before it asks for the next one.
+        The order is the source's own, but the same whenever the same images are read, whatever else of them is
+        wanted: it decides the bytes of an archive. Of several images that holds if every layer that is wanted
+        lies on the same layers in all of them, and a top layer is in one of them only; else an engine may give
+        another order each time. The consumer reads a stream to its end, or not at all, before it asks for the
+        next one.
 
         Args:
-            image: What ``resolve`` returned.
+            images: What ``resolve`` returned: one image, or several in engine form.
             wanted: Digests of blobs, or for an :class:`EngineForm` its config digest and DiffIDs.
             task: Is told what the source is busy with; bytes are counted by the consumer.
 
@@ -152,7 +168,8 @@ class PutResult:
         target: the name at the destination.
         digest: what the destination knows it by: manifest digest, or image ID in an engine.
         status: ``skipped`` means that it was there already, complete.
-        bytes_sent: bytes of blobs that crossed to the destination.
+        bytes_sent: bytes of blobs that crossed to the destination, each as often as it did.
+        bytes_sent_again: how many of these had crossed before, in vain.
         bytes_skipped: bytes of blobs that were there already.
         replaced: what the name pointed to before, if that was something else.
         notes: warnings for the user.
@@ -163,6 +180,7 @@ class PutResult:
     digest: Digest
     status: Status
     bytes_sent: int = 0
+    bytes_sent_again: int = 0
     bytes_skipped: int = 0
     replaced: str | None = None
     notes: tuple[str, ...] = ()

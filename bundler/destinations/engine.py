@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult
 from bundler.destinations.counting import CountingReader
+from bundler.destinations.engine_look import EngineLook
+from bundler.destinations.engine_patience import Patience
 from bundler.destinations.engine_plan import LoadPlan, choose_layers, plan_load
-from bundler.errors import AirbundleError, PolicyRefused, Refused
+from bundler.errors import AirbundleError, PolicyRefused
 from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
 from bundler.transports.docker_archive_writer import ArchiveImage, DockerArchiveWriter, measure_plain
@@ -21,6 +23,9 @@ class EngineDestination:
 
     A classic store is sent the layers that it lacks, in a form that it reads; a containerd store is sent
     everything, because it reports success also for what it got in part.
+
+    An engine that is lost may finish a load that nobody waits for any more, or have lost it: what is there is
+    looked at before anything is sent again.
     """
 
     is_one_file = False
@@ -30,17 +35,21 @@ class EngineDestination:
         client: EngineClient,
         on_existing_tag: OnExistingTag = "overwrite",
         progress: Progress = SILENT,
+        patience: Patience | None = None,
     ) -> None:
         """Load into the engine that the client is connected to; the destination closes it.
 
         Args:
             client: A connection to the engine.
             on_existing_tag: What is done when a name points to another image: move it, keep it, or give up.
-            progress: Is told what a name pointed to before it is moved.
+            progress: Is told what a name pointed to before it is moved, and of every further try.
+            patience: How often a lost engine is asked again.
         """
         self._progress = progress
         self._client = client
         self._on_existing_tag = on_existing_tag
+        self._look = EngineLook(client)
+        self._patience = patience or Patience(progress)
 
     def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
         """Load an image and give it its name, see :meth:`ImageDestination.put`.
@@ -51,11 +60,12 @@ class EngineDestination:
             NotFound, UsageError: the image has nothing that this engine can hold.
             NoSpace, Refused, Unreachable: the engine, in its own words.
         """
-        plan = plan_load(image, self._client.info)
+        again = self._patience.run
+        plan = plan_load(image, again(lambda: self._client.info))
         name = plan.archive.name
         held = {blob.digest: blob.size for blob in image.tree.blobs()}
         counting = CountingReader(reader, task, sum(held.values()))
-        before = self._client.inspect(name) if name else None
+        before = again(lambda: self._look.named(plan))
         result = PutResult(str(image.reference), name or plan.ids[0], plan.ids[0], "skipped", notes=plan.notes)
         if before is not None and not plan.is_met_by(before):
             if self._on_existing_tag == "skip":
@@ -70,17 +80,10 @@ class EngineDestination:
             # Said before it happens: whoever stops the run now must not have to find out what the name was.
             self._progress.message(f"{name} points to {before.id}; it will point to {plan.ids[0]}")
             result = replace(result, replaced=str(before.id))
-        present = before if before and not result.replaced else self._find(plan)
-        if present is not None and self._has_all(plan, present):
-            skipped = sum(held.values())
-            result = replace(result, digest=present.id, bytes_skipped=skipped)
-            if name and present is not before:
-                self._client.tag(present.id, Reference.parse(name))
-                result = replace(result, status="loaded", digest=self._confirm(plan).id)
-        else:
-            result = self._load(image, plan, counting, before, result)
+        sending = _Sending(image, plan, counting, before)
+        found = again(lambda: self._ensure(sending))
         counting.finish()
-        return result
+        return sending.describe(replace(result, digest=found.id), sum(held.values()))
 
     def finish(self) -> None:
         """Close the connection; every image is in the engine already."""
@@ -90,95 +93,52 @@ class EngineDestination:
         """Close the connection; images that were put stay."""
         self._client.close()
 
-    def _find(self, plan: LoadPlan) -> EngineImage | None:
-        """Return the image under whatever name the engine has it."""
-        found = self._client.inspect(plan.ids[0])
-        return found if plan.is_met_by(found) else None
+    def _ensure(self, sending: _Sending) -> EngineImage:
+        """Look, and do what is still to do: nothing, give the name, or load."""
+        plan, now = sending.plan, self._look.named(sending.plan)
+        present = now if plan.is_met_by(now) else self._look.find(plan)
+        if present is None or not self._look.has_all(plan, present):
+            return self._load(sending)
+        if present is now or plan.archive.name is None:
+            return present
+        sending.changed = True
+        self._client.tag(present.id, Reference.parse(plan.archive.name))
+        return self._look.confirm(plan)
 
-    def _load(
-        self,
-        image: OutgoingImage,
-        plan: LoadPlan,
-        counting: CountingReader,
-        before: EngineImage | None,
-        result: PutResult,
-    ) -> PutResult:
-        archive = plan.archive if plan.registry_form else self._fit(image, plan, counting)
-        sent = _Sum()
+    def _load(self, sending: _Sending) -> EngineImage:
+        plan = sending.plan
+        archive = plan.archive if plan.registry_form else self._fit(sending)
+        sending.begin(archive)
         try:
-            self._client.load(
-                _chunks(archive, DockerArchiveWriter(plan.registry_form, sent.add), counting),
-                f"loading {image.reference}",
-            )
-            found = self._confirm(plan)
-        except AirbundleError:
-            self._restore(plan, before)
+            chunks = _chunks(archive, DockerArchiveWriter(plan.registry_form, sending.add), sending.counting)
+            self._client.load(self._watched(chunks), f"loading {sending.image.reference}")
+            return self._look.confirm(plan)
+        except AirbundleError as error:
+            # A lost engine may still complete the load: what it made of the name is looked at when it is back.
+            if not self._patience.may_pass(error):
+                self._restore(sending)
             raise
-        left_out = {layer.blob.digest: layer.blob.size for layer in archive.layers if layer.form == "omitted"}
-        for layer in archive.layers:
-            if layer.form != "omitted":
-                left_out.pop(layer.blob.digest, None)
-        return replace(
-            result,
-            digest=found.id,
-            status="loaded",
-            bytes_sent=sent.total,
-            bytes_skipped=sum(left_out.values()),
-        )
 
-    def _fit(self, image: OutgoingImage, plan: LoadPlan, counting: CountingReader) -> ArchiveImage:
+    def _watched(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        try:
+            yield from chunks
+        except AirbundleError as error:
+            self._patience.blame_source(error)
+            raise
+
+    def _fit(self, sending: _Sending) -> ArchiveImage:
         """Plan the layers for a classic store."""
         info = self._client.info
         present = self._client.present_chains() if info.completes_layers else frozenset()
+        sizes, reader = sending.image.uncompressed_sizes, sending.counting.reader
         layers = choose_layers(
-            plan,
-            info,
-            present,
-            lambda blob: image.uncompressed_sizes.get(blob.digest) or measure_plain(blob, counting.reader),
+            sending.plan, info, present, lambda blob: sizes.get(blob.digest) or measure_plain(blob, reader)
         )
-        return replace(plan.archive, layers=layers)
+        return replace(sending.plan.archive, layers=layers)
 
-    def _has_all(self, plan: LoadPlan, found: EngineImage) -> bool:
-        """Tell whether nothing of the image needs to be sent."""
-        if not plan.registry_form:
-            return True
-        available = self._client.available_manifests(found.id)
-        if available is not None:
-            return plan.manifests <= available
-        # An engine that cannot tell which platforms it has whole is sent several of them again.
-        return len(plan.manifests) == 1 and self._client.is_listed(found.id)
-
-    def _confirm(self, plan: LoadPlan) -> EngineImage:
-        """Return what the engine now has.
-
-        Raises:
-            Refused: it is not the image, or not whole, or has not got its name.
-        """
-        name = plan.archive.name
-        found = self._client.inspect(name or plan.ids[0])
-        doubt = ""
-        if found is None:
-            doubt = "there is no such image now"
-        elif not plan.is_met_by(found):
-            doubt = f"it has another image there, {found.id}"
-        elif name and Reference.parse(name) not in found.repo_tags:
-            doubt = "the image has not got its name"
-        elif plan.registry_form and not self._is_usable(plan, found):
-            doubt = "it does not have all of the image"
-        if found is None or doubt:
-            raise Refused(
-                f"the engine took {name or plan.ids[0]} without an error, but {doubt}",
-                advice="See the engine's own log; its store may be damaged or full.",
-            )
-        return found
-
-    def _is_usable(self, plan: LoadPlan, found: EngineImage) -> bool:
-        available = self._client.available_manifests(found.id)
-        return self._client.is_listed(found.id) if available is None else plan.manifests <= available
-
-    def _restore(self, plan: LoadPlan, before: EngineImage | None) -> None:
+    def _restore(self, sending: _Sending) -> None:
         """Let the name point to what it pointed to; some engines move it although they fail."""
-        name = plan.archive.name
+        name, before = sending.plan.archive.name, sending.before
         if name is None:
             return
         # The first error is the one to tell.
@@ -190,12 +150,53 @@ class EngineDestination:
                 self._client.tag(before.id, Reference.parse(name))
 
 
-class _Sum:
-    def __init__(self) -> None:
-        self.total = 0
+@dataclass
+class _Sending:
+    """One image on its way, through as many tries as it takes.
+
+    Attributes:
+        before: what its name pointed to at the beginning.
+        archive: what was sent last.
+        sent: bytes of blobs that were sent, in all tries.
+        in_vain: how many of them in tries before the last.
+        changed: whether the engine was told to do anything.
+    """
+
+    image: OutgoingImage
+    plan: LoadPlan
+    counting: CountingReader
+    before: EngineImage | None
+    archive: ArchiveImage | None = None
+    sent: int = 0
+    in_vain: int = 0
+    changed: bool = False
+
+    def begin(self, archive: ArchiveImage) -> None:
+        """Begin a try."""
+        self.archive, self.in_vain, self.changed = archive, self.sent, True
 
     def add(self, count: int) -> None:
-        self.total += count
+        """Count bytes of a blob."""
+        self.sent += count
+
+    def describe(self, result: PutResult, total: int) -> PutResult:
+        """Return the result with what happened; the image has ``total`` bytes of blobs."""
+        return replace(
+            result,
+            status="loaded" if self.changed else "skipped",
+            bytes_sent=self.sent,
+            bytes_sent_again=self.in_vain,
+            bytes_skipped=total if self.archive is None else _left_out(self.archive),
+        )
+
+
+def _left_out(archive: ArchiveImage) -> int:
+    """Return the bytes of the layers that the engine has and was not sent."""
+    left_out = {layer.blob.digest: layer.blob.size for layer in archive.layers if layer.form == "omitted"}
+    for layer in archive.layers:
+        if layer.form != "omitted":
+            left_out.pop(layer.blob.digest, None)
+    return sum(left_out.values())
 
 
 def _chunks(archive: ArchiveImage, writer: DockerArchiveWriter, counting: CountingReader) -> Iterator[bytes]:

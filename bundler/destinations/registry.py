@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,14 +17,17 @@ from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.reference import Reference
-from bundler.progress import Task
+from bundler.progress import SILENT, Progress, Task
 from bundler.transports.registry.address import RegistryAddress
 from bundler.transports.registry.blobs import has_blob
 from bundler.transports.registry.client import RegistryClient, Repository
 from bundler.transports.registry.credentials import CredentialFinder, docker_credentials
 from bundler.transports.registry.manifests import find_manifest, put_manifest
-from bundler.transports.registry.upload_blob import DEFAULT_PIECE_BYTES, Uploader
-from bundler.transports.registry.uploads import UploadState, mount_blob, start_upload
+from bundler.transports.registry.retries import Retries, RetryPolicy
+from bundler.transports.registry.stopping import Stopping
+from bundler.transports.registry.upload.protocol import UploadState, mount_blob, start_upload
+from bundler.transports.registry.upload.saved import SavedUploads
+from bundler.transports.registry.upload.uploader import Sent, Uploader
 
 DEFAULT_JOBS = 4
 _MOST_JOBS = 32
@@ -48,7 +50,10 @@ class RegistryDestination:
         jobs: int = DEFAULT_JOBS,
         plain_http: bool = False,
         on_existing_tag: OnExistingTag = "overwrite",
-        piece_bytes: int = DEFAULT_PIECE_BYTES,
+        piece_bytes: int | None = None,
+        state_directory: Path | None = None,
+        retries: RetryPolicy | None = None,
+        progress: Progress = SILENT,
         credentials: CredentialFinder = docker_credentials,
         limits: Limits = DEFAULT_LIMITS,
         ca_file: Path | None = None,
@@ -60,7 +65,12 @@ class RegistryDestination:
             jobs: How many blobs are sent at once, 1 to 32.
             plain_http: Speak HTTP instead of HTTPS.
             on_existing_tag: What to do where the tag stands for another image.
-            piece_bytes: Size of one request at most, at least 64 KiB.
+            piece_bytes: Size of one request, at least 64 KiB; ``None`` follows the rate, 16 to 256 MiB. Where
+                connections break or answers get lost, other sizes are tried.
+            state_directory: Where uploads are kept that did not come to their end, for the next run; ``None``
+                keeps nothing. It need not exist, and may be unwritable.
+            retries: How often a request is sent again that failed in a way that may pass.
+            progress: Is told of every further try.
             credentials: Finds credentials by the registry's name, when it wants any.
             limits: Bounds what is read.
             ca_file: Certificates in PEM form that are trusted besides the system's.
@@ -76,11 +86,16 @@ class RegistryDestination:
         if "/" in destination and Reference.parse(f"{destination}/x").repository != f"{self._prefix}/x":
             raise InvalidReference(f"{destination!r:.200} does not name a registry and a prefix")
         self._client = RegistryClient(
-            address, credentials=credentials, limits=limits, connections=jobs, ca_file=ca_file
+            address,
+            credentials=credentials,
+            limits=limits,
+            connections=jobs,
+            ca_file=ca_file,
+            retries=Retries(retries or RetryPolicy(), tell=progress.message),
         )
         self._jobs = jobs
         self._on_existing_tag = on_existing_tag
-        self._uploader = Uploader(piece_bytes)
+        self._uploader = Uploader(piece_bytes, jobs=jobs, saved=SavedUploads(state_directory))
         # In which repository a blob is known to be; only the registry's own word is entered.
         self._homes: dict[Digest, str] = {}
 
@@ -97,9 +112,14 @@ class RegistryDestination:
     def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
         """Push an image: blobs, then manifests, then indexes, and the tag last.
 
-        Bytes are counted of configs and layers, not of manifests. A layer that its owner does not let
-        registries keep, and that the reader does not have, is left out. What an index lists besides manifests
-        and indexes is sent as a blob; if the registry refuses that index, it is treated as a sparse one.
+        Bytes are counted of configs and layers, not of manifests, and each as often as it was sent.
+
+        A layer that its owner does not let registries keep, and that the reader does not have, is left out. What
+        an index lists besides manifests and indexes is sent as a blob; if the registry refuses that index, it is
+        treated as a sparse one.
+
+        What fails in a way that may pass is tried again. After an interrupt (``KeyboardInterrupt``) and after an
+        error, pieces that are under way may end, and half-sent blobs are kept for the next run.
 
         Raises:
             DamagedContent: a blob turned out damaged; the name stands for what it stood for.
@@ -109,21 +129,26 @@ class RegistryDestination:
         """
         plan = _without_absent_foreign(plan_push(image.tree), reader)
         target = self.target(image.reference)
-        repository = Repository(self._client, target.repository, push=True)
+        stopping = Stopping()
+        retries = self._client.retries.with_manners(wait=stopping.wait)
+        repository = Repository(self._client, target.repository, push=True, retries=retries)
         name = target.tag or str(plan.root)
         existing = find_manifest(repository, name)
         if existing is not None and (existing == plan.root or self._keeps(target, existing)):
+            for blob in plan.blobs:
+                self._uploader.forget(repository, blob)
             return self._skip(image, target, plan, existing, task)
-        sent, size = self._put_blobs(repository, plan, reader, task), plan.size
+        sent = self._put_blobs(repository, plan, reader, task, stopping)
         plan = _put_documents(repository, image.tree, plan, target.tag)
         same = existing == plan.root
         return PutResult(
             reference=str(image.reference),
             target=_shown(target, plan.root),
             digest=plan.root,
-            status="skipped" if same and not sent else "pushed",
-            bytes_sent=sent,
-            bytes_skipped=size - sent,
+            status="skipped" if same and not sent.sent else "pushed",
+            bytes_sent=sent.sent,
+            bytes_sent_again=sent.again,
+            bytes_skipped=sent.kept,
             replaced=None if same else existing,
             notes=plan.notes,
         )
@@ -162,30 +187,26 @@ class RegistryDestination:
             notes=notes,
         )
 
-    def _put_blobs(self, repository: Repository, plan: PushPlan, reader: BlobReader, task: Task) -> int:
-        """Return the number of bytes that were sent."""
-        cancelled = threading.Event()
-        actions = [partial(self._put_blob, repository, blob, reader, task, cancelled) for blob in plan.blobs]
-        return sum(run_all(actions, self._jobs, cancelled))
+    def _put_blobs(
+        self, repository: Repository, plan: PushPlan, reader: BlobReader, task: Task, stopping: Stopping
+    ) -> Sent:
+        """Return what all blobs together cost."""
+        actions = [partial(self._put_blob, repository, blob, reader, task, stopping) for blob in plan.blobs]
+        return Sent.total(run_all(actions, self._jobs, stopping))
 
     def _put_blob(
-        self,
-        repository: Repository,
-        blob: Descriptor,
-        reader: BlobReader,
-        task: Task,
-        cancelled: threading.Event,
-    ) -> int:
-        upload = None
-        if self._homes.get(blob.digest) != repository.name and not has_blob(repository, blob):
-            upload = self._begin_upload(repository, blob)
-        if upload is None:
+        self, repository: Repository, blob: Descriptor, reader: BlobReader, task: Task, stopping: Stopping
+    ) -> Sent:
+        if self._homes.get(blob.digest) == repository.name or has_blob(repository, blob):
             task.advance(blob.size)
+            self._uploader.forget(repository, blob)
+            sent = Sent(kept=blob.size)
         else:
             task.describe(f"sending {blob.digest.short} to {repository}")
-            self._uploader.upload(repository, blob, reader, task, state=upload, cancelled=cancelled)
+            begin = partial(self._begin_upload, repository, blob)
+            sent = self._uploader.upload(repository, blob, reader, task, begin=begin, stopping=stopping)
         self._homes[blob.digest] = repository.name
-        return 0 if upload is None else blob.size
+        return sent
 
     def _begin_upload(self, repository: Repository, blob: Descriptor) -> UploadState | None:
         """Begin an upload, unless the registry takes the blob over from a repository that has it."""

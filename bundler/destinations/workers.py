@@ -1,51 +1,46 @@
-"""Several threads for a list of jobs: the first error stops all, and an interrupt is never waited out."""
+"""Several threads for a list of jobs: the first error stops the rest in order, an interrupt is not waited out."""
 
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from bundler.errors import Interrupted
+from bundler.transports.registry.stopping import Stopping
 
 T = TypeVar("T")
 
 _WATCH_SECONDS = 0.2
-#: How long jobs may take to notice that they were cancelled; a thread that waits for a peer notices later.
-_PATIENCE_SECONDS = 3.0
+#: How long what runs may go on to its own end: after an error, and after an interrupt, which a person watches.
+_AFTER_ERROR_SECONDS, _AFTER_INTERRUPT_SECONDS = 60.0, 6.0
+#: How long jobs may take to notice that they were cut; a thread that waits for a peer notices later.
+_CUT_SECONDS = 1.0
 
 
-def run_all(actions: Sequence[Callable[[], T]], workers: int, cancelled: threading.Event) -> list[T]:
+def run_all(actions: Sequence[Callable[[], T]], workers: int, stopping: Stopping) -> list[T]:
     """Run all actions, at most ``workers`` at a time, begun in their order; return their results in it.
 
-    An action that fails sets ``cancelled``, which the others should look at, and no further one is begun.
-    After that, and after an interrupt, this function returns within seconds, even where a thread still waits
-    for an answer: threads do not keep the process alive.
+    After an action failed, and after an interrupt, no further one is begun, and ``stopping``, which the others
+    should look at, asks for an end. They may finish what they are at: up to a minute after an error, up to six
+    seconds after an interrupt. Then they are cut, and a second later this function returns, even where a thread
+    still waits for an answer: threads do not keep the process alive.
 
     Raises:
         BaseException: whatever the first failing action raised.
-        Interrupted: somebody else set ``cancelled``.
+        Interrupted: somebody else asked for an end.
     """
-    run = _Run(actions, cancelled)
-    threads = [
-        threading.Thread(target=run.work, name=f"airbundle-worker-{number}", daemon=True)
-        for number in range(min(workers, len(actions)))
-    ]
+    run = _Run(actions, min(workers, len(actions)), stopping)
     try:
-        for thread in threads:
-            thread.start()
-        while not cancelled.is_set() and (alive := [thread for thread in threads if thread.is_alive()]):
-            alive[0].join(_WATCH_SECONDS)
+        run.start()
+        while not stopping.asked and not run.ended.wait(_WATCH_SECONDS):
+            pass
+        _see_out(run.ended, stopping, _AFTER_ERROR_SECONDS)
     except BaseException:
-        cancelled.set()
+        stopping.ask()
+        _see_out(run.ended, stopping, _AFTER_INTERRUPT_SECONDS)
         raise
-    finally:
-        deadline = time.monotonic() + _PATIENCE_SECONDS
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join(max(0.0, deadline - time.monotonic()))
     if run.errors:
         raise run.errors[0]
     if len(run.results) < len(actions):
@@ -53,21 +48,46 @@ def run_all(actions: Sequence[Callable[[], T]], workers: int, cancelled: threadi
     return [run.results[position] for position in range(len(actions))]
 
 
+def _see_out(ended: threading.Event, stopping: Stopping, seconds: float) -> None:
+    if not ended.wait(seconds):
+        stopping.cut()
+        ended.wait(_CUT_SECONDS)
+
+
 class _Run(Generic[T]):
-    def __init__(self, actions: Sequence[Callable[[], T]], cancelled: threading.Event) -> None:
+    def __init__(self, actions: Sequence[Callable[[], T]], workers: int, stopping: Stopping) -> None:
         self._waiting = deque(enumerate(actions))
-        self._cancelled = cancelled
+        self._stopping = stopping
+        self._working = workers
+        self._lock = threading.Lock()
         self.results: dict[int, T] = {}
         self.errors: list[BaseException] = []
+        # Not told by the threads: one whose ``join`` was interrupted passes for ended in some Pythons.
+        self.ended = threading.Event()
 
-    def work(self) -> None:
-        while not self._cancelled.is_set():
-            try:
-                position, action = self._waiting.popleft()
-            except IndexError:
-                return
-            try:
-                self.results[position] = action()
-            except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
-                self.errors.append(error)
-                self._cancelled.set()
+    def start(self) -> None:
+        for number in range(self._working):
+            threading.Thread(target=self._work, name=f"airbundle-worker-{number}", daemon=True).start()
+        if not self._working:
+            self.ended.set()
+
+    def _work(self) -> None:
+        try:
+            while not self._stopping.asked:
+                try:
+                    position, action = self._waiting.popleft()
+                except IndexError:
+                    return
+                self._do(position, action)
+        finally:
+            with self._lock:
+                self._working -= 1
+                if not self._working:
+                    self.ended.set()
+
+    def _do(self, position: int, action: Callable[[], T]) -> None:
+        try:
+            self.results[position] = action()
+        except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
+            self.errors.append(error)
+            self._stopping.ask()

@@ -11,6 +11,7 @@ _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 CHANGEABLE = (
     "document_bytes",
     "bundle_manifest_bytes",
+    "parity_table_bytes",
     "archive_entries",
     "archive_bytes",
     "archive_document_bytes",
@@ -41,7 +42,8 @@ class Limits:
 
     Attributes:
         document_bytes: size of one manifest, index, image config or docker-archive table (registries take 4 MiB).
-        bundle_manifest_bytes: size of bundle.json, and of SHA256SUMS.
+        bundle_manifest_bytes: size of bundle.json, of SHA256SUMS, of a request, and of answer.json.
+        parity_table_bytes: size of parity.json, which holds a copy of bundle.json.
         config_bytes: size of the configuration file of a pack.
         signature_bytes: size of a detached signature, and of a file with a public key.
         version_file_bytes: size of ``oci-layout``.
@@ -77,6 +79,7 @@ class Limits:
 
     document_bytes: int = 4 * _MIB
     bundle_manifest_bytes: int = 256 * _MIB
+    parity_table_bytes: int = 512 * _MIB
     config_bytes: int = 16 * _MIB
     signature_bytes: int = 64 * _KIB
     version_file_bytes: int = 4 * _KIB
@@ -100,7 +103,7 @@ class Limits:
     archive_links: int = 16
     header_record_bytes: int = 1 * _MIB
     layer_bytes: int = 1024 * _GIB
-    layer_ratio: int = 20_000
+    layer_ratio: int = 40_000
     window_log: int = 27
     error_body_bytes: int = 64 * _KIB
     challenge_chars: int = 8 * _KIB

@@ -16,6 +16,9 @@ DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
 DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 BUNDLE_MANIFEST = "application/vnd.airbundle.manifest.v1+json"
+PARITY_TABLE = "application/vnd.airbundle.parity.v1+json"
+BLOCK_REQUEST = "application/vnd.airbundle.request.v1+json"
+BLOCK_ANSWER = "application/vnd.airbundle.answer.v1+json"
 
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({OCI_INDEX, DOCKER_LIST})

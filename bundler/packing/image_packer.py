@@ -1,8 +1,8 @@
-"""Packs one image: reads from its source what the bundle does not hold yet, then stores its documents."""
+"""Packs images: reads from their source what the bundle does not hold yet, then stores their documents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Mapping, Sequence
 
 from bundler.bundle.manifest import Blob
 from bundler.content.hashing import sha256
@@ -16,10 +16,12 @@ from bundler.model.image_config import ImageConfig, parse_image_config
 from bundler.model.media_types import OCI_CONFIG, is_readable_layer
 from bundler.packing.blob_table import BlobTable
 from bundler.packing.documents.tables import make_image_tree
+from bundler.packing.group_reader import names_of, read_group
 from bundler.packing.pipeline.jobs import Job
 from bundler.packing.pipeline.pipeline import Pipeline
+from bundler.packing.planning.groups import Group
 from bundler.packing.planning.options import PackOptions
-from bundler.packing.planning.plan import PackPlan, PlannedImage, carried, layers_of, manifest_key
+from bundler.packing.planning.plan import PackPlan, carried, layers_of, manifest_key
 from bundler.packing.writing.archive_sink import ArchiveSink
 from bundler.progress import Task
 
@@ -45,23 +47,29 @@ class ImagePacker:
         self._task = task
         self._diff_ids: dict[Digest, Digest] = {}
 
-    def pack(self, image: PlannedImage) -> ImageTree:
-        """Store everything that the image is made of and that is not stored yet; return its documents.
+    def pack(self, group: Group) -> list[ImageTree]:
+        """Store all that the images are made of and that is not stored yet; return the documents of each.
 
         Raises:
             DamagedContent: the source gave other bytes than its digests say, or not all of them.
             AirbundleError: the source or the disk failed.
         """
-        self._task.describe(image.reference.familiar)
-        if isinstance(image.found, RegistryForm):
-            return self._pack_registry_form(image, image.found)
-        return self._pack_engine_form(image, image.found)
+        self._task.describe(names_of([image.found for image in group]))
+        forms = [image.found for image in group if isinstance(image.found, EngineForm)]
+        if forms:
+            return self._pack_engine_forms(group, forms)
+        return [
+            self._pack_registry_form(group, image.found)
+            for image in group
+            if isinstance(image.found, RegistryForm)
+        ]
 
-    def _pack_registry_form(self, image: PlannedImage, found: RegistryForm) -> ImageTree:
+    def _pack_registry_form(self, group: Group, found: RegistryForm) -> ImageTree:
         tree = found.tree
-        diff_ids = self._agreed_diff_ids(image, tree)
+        diff_ids = self._agreed_diff_ids(found)
         blobs = {blob.digest: blob for blob in carried(tree) if not self._blobs.has(blob.digest)}
-        for content in self._contents(image, [digest for digest in blobs if digest not in tree.documents]):
+        streamed = [digest for digest in blobs if digest not in tree.documents]
+        for content in read_group(group, streamed, self._task):
             blob = blobs[content.digest]
             # Configs of attestations name DiffIDs of what is no layer; only a proven DiffID is recorded.
             diff_id = diff_ids.get(blob.digest) if is_readable_layer(blob.media_type) else None
@@ -81,31 +89,41 @@ class ImagePacker:
             self._store_document(digest, blobs[digest], tree.documents[digest])
         return tree
 
-    def _agreed_diff_ids(self, image: PlannedImage, tree: ImageTree) -> dict[Digest, Digest]:
+    def _agreed_diff_ids(self, found: RegistryForm) -> dict[Digest, Digest]:
         """Return the DiffID of each layer; it is proven once, when the blob is read, so all must say the same."""
         result: dict[Digest, Digest] = {}
-        for diff_id, layer in layers_of(tree):
+        for diff_id, layer in layers_of(found.tree):
             result[layer.digest] = diff_id
             if self._diff_ids.setdefault(layer.digest, diff_id) != diff_id:
                 raise DamagedContent(
-                    f"{image.reference.familiar}: the layer {layer.digest} is said to hold {diff_id}, "
+                    f"{found.reference.familiar}: the layer {layer.digest} is said to hold {diff_id}, "
                     f"but another config says {self._diff_ids[layer.digest]}"
                 )
         return result
 
-    def _pack_engine_form(self, image: PlannedImage, found: EngineForm) -> ImageTree:
-        tree = self._blobs.tree_of(found.config_digest)
-        if tree is not None:
-            return tree
-        config: ImageConfig | None = None
+    def _pack_engine_forms(self, group: Group, forms: Sequence[EngineForm]) -> list[ImageTree]:
+        new = {form.config_digest: form for form in forms if self._blobs.tree_of(form.config_digest) is None}
+        configs = self._store_layers(group, new)
+        return [
+            self._blobs.tree_of(form.config_digest) or self._store_made(form, configs[form.config_digest])
+            for form in forms
+        ]
+
+    def _store_layers(self, group: Group, forms: Mapping[Digest, EngineForm]) -> dict[Digest, ImageConfig]:
+        """Store what is missing of the layers of images, given by config digest; return their configs."""
+        configs = {
+            digest: self._parse_config(raw, form)
+            for digest, form in forms.items()
+            if (raw := self._blobs.config(digest)) is not None
+        }
         missing = [
             diff_id
-            for diff_id in dict.fromkeys(found.diff_ids)
+            for diff_id in dict.fromkeys(diff_id for form in forms.values() for diff_id in form.diff_ids)
             if diff_id not in self._plan.substitutes and self._blobs.made_of(diff_id) is None
         ]
-        for content in self._contents(image, [found.config_digest, *missing]):
-            if content.digest == found.config_digest:
-                config = self._read_config(content, found)
+        for content in read_group(group, [*(forms.keys() - configs.keys()), *missing], self._task):
+            if content.digest in forms:
+                configs[content.digest] = self._read_config(content, forms[content.digest])
                 continue
             self._pipeline.add(
                 Job(
@@ -117,30 +135,16 @@ class ImagePacker:
                 content,
             )
         self._blobs.add(self._pipeline.collect())
-        assert config is not None, "contents are complete, or an error was raised"
-        tree = make_image_tree(config, [self._layer(diff_id) for diff_id in found.diff_ids])
-        self._store_made(found, tree)
-        return tree
-
-    def _contents(self, image: PlannedImage, wanted: Collection[Digest]) -> Iterator[Content]:
-        """Ask the source, and prove from what was wanted, not from the stream's end, that all came."""
-        missing = set(wanted)
-        if not missing:
-            return
-        for content in image.source.contents(image.found, wanted, self._task):
-            if content.digest in missing:
-                missing.remove(content.digest)
-                yield content
-        if missing:
-            raise DamagedContent(
-                f"{image.reference.familiar}: the source did not give {len(missing)} of its contents, "
-                f"such as {min(missing)}"
-            )
+        return configs
 
     def _read_config(self, content: Content, found: EngineForm) -> ImageConfig:
         raw = read_all(content.stream, self._options.limits.document_bytes, "the image config")
         if sha256(raw) != found.config_digest:
             raise DamagedContent(f"the image config {found.config_digest} is damaged: it hashes to {sha256(raw)}")
+        self._blobs.keep_config(found.config_digest, raw)
+        return self._parse_config(raw, found)
+
+    def _parse_config(self, raw: bytes, found: EngineForm) -> ImageConfig:
         config = parse_image_config(raw, self._options.limits)
         if config.diff_ids != found.diff_ids:
             raise DamagedContent(f"the config of {found.reference.familiar} names other layers than its source")
@@ -154,12 +158,15 @@ class ImagePacker:
         assert made is not None, "every layer is stored before its image"
         return made.descriptor
 
-    def _store_made(self, found: EngineForm, tree: ImageTree) -> None:
+    def _store_made(self, found: EngineForm, parsed: ImageConfig) -> ImageTree:
+        """Make the manifest of an image whose layers are all stored; store it and the config."""
+        tree = make_image_tree(parsed, [self._layer(diff_id) for diff_id in found.diff_ids])
         root, config = tree.root.digest, found.config_digest
         self._store_document(manifest_key(config), tree.root, tree.documents[root])
         raw = tree.documents[config]
         self._store_document(config, Descriptor(media_type=OCI_CONFIG, digest=config, size=len(raw)), raw)
         self._blobs.remember(config, tree)
+        return tree
 
     def _store_document(self, key: str, descriptor: Descriptor, raw: bytes) -> None:
         """Write a small blob at once; the pipeline is empty whenever this is called."""
@@ -169,14 +176,12 @@ class ImagePacker:
         offset = archive.begin_blob(descriptor.digest, len(raw))
         archive.append(raw)
         size = archive.end_blob(descriptor.digest)
-        self._blobs.add(
-            [
-                Blob(
-                    digest=descriptor.digest,
-                    size=size,
-                    media_type=descriptor.media_type,
-                    archive=archive.name,
-                    offset=offset,
-                )
-            ]
+        self._blobs.add_document(
+            Blob(
+                digest=descriptor.digest,
+                size=size,
+                media_type=descriptor.media_type,
+                archive=archive.name,
+                offset=offset,
+            )
         )

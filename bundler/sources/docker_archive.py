@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -91,29 +91,34 @@ class DockerArchiveSource:
         return (self._by_name(Reference.parse(name)),)
 
     def contents(
-        self, image: FoundImage, wanted: Collection[Digest], task: Task
+        self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task
     ) -> Generator[Content, None, None]:
-        """Yield contents, see :meth:`ImageSource.contents`, in the order in which the engine saves the image.
+        """Yield contents, see :meth:`ImageSource.contents`, in the order in which the engine saves the images.
 
-        That is by name in the archive, the lowest occurrence of a layer in the image counting; an archive of
-        several images then gives the same as the engine, which saves them one by one. Where entries stand in the
-        archive changes nothing; in one that is compressed it decides how often it is decompressed.
+        That is by name in the archive, the lowest occurrence of a layer in an image counting; an archive of
+        more images then gives the same as the engine. Where entries stand in the archive changes nothing; in one
+        that is compressed it decides how often it is decompressed.
         """
-        if isinstance(image, RegistryForm):
-            held = {descriptor.digest: blob_path(descriptor.digest) for descriptor in image.tree.blobs()}
-            paths, known = held, dict(image.tree.documents)
-        else:
-            stored = self._stored[image.config_digest]
-            paths, known = stored.paths, {image.config_digest: stored.config}
+        paths: dict[Digest, str] = {}
+        known: dict[Digest, bytes] = {}
+        for image in images:
+            if isinstance(image, RegistryForm):
+                paths |= {descriptor.digest: blob_path(descriptor.digest) for descriptor in image.tree.blobs()}
+                known |= image.tree.documents
+            else:
+                stored = self._stored[image.config_digest]
+                paths = stored.paths | paths
+                known[image.config_digest] = stored.config
         # Compared field by field, as an engine walks over its directories.
         order = sorted((path.split("/"), digest) for digest, path in paths.items() if digest in wanted)
         streamed = {digest: paths[digest] for _, digest in order if digest not in known}
-        layers = self._blobs(streamed) if isinstance(image, RegistryForm) else self._layers(streamed)
+        layers = self._blobs(streamed) if isinstance(images[0], RegistryForm) else self._layers(streamed)
         with closing(layers):
-            for _, digest in order:
+            for path, digest in order:
                 task.describe(f"reading {digest.short}")
                 raw = known.get(digest)
-                yield next(layers) if raw is None else Content(digest, len(raw), MemoryStream(raw))
+                found = next(layers) if raw is None else Content(digest, len(raw), MemoryStream(raw))
+                yield replace(found, place=tuple(path))
 
     def close(self) -> None:
         """Close the file; may be called more than once."""

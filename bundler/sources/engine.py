@@ -24,8 +24,8 @@ _Identify = Callable[[TarEntry, TarReader], "Digest | None"]
 class EngineSource:
     """An ``ImageSource`` over an engine: a classic store gives engine form, a containerd store registry form.
 
-    The engine is asked to save an image once for all its contents, from a containerd store twice: its
-    manifests come last in what it saves, and nothing else would give them.
+    The engine is asked once to save images for all their contents, from a containerd store twice: its manifests
+    come last in what it saves, and nothing else would give them.
     """
 
     kind = "docker"
@@ -58,18 +58,24 @@ class EngineSource:
             return (self._registry_form(reference),)
         return (EngineForm(reference, image.id, image.diff_ids, image.platform, image.size),)
 
-    def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
-        """Yield contents in the order in which the engine saves them, see :meth:`ImageSource.contents`."""
-        if isinstance(image, RegistryForm):
-            held = {descriptor.digest for descriptor in image.tree.blobs()}
-            left = held & set(wanted)
-            yield from self._saved(str(image.reference), _by_blob_name, left, task)
-        else:
-            left = {image.config_digest, *image.diff_ids} & set(wanted)
-            yield from self._engine_contents(image, left, task)
+    def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
+        """Yield contents in the order in which the engine saves them, see :meth:`ImageSource.contents`.
+
+        What is complete is known from what the engine said of the images, not from the end of what it saves.
+        """
+        # An image of which nothing is wanted would be prepared for nothing.
+        asked = [image for image in images if not image.digests.isdisjoint(wanted)]
+        left = set(wanted).intersection(digest for image in asked for digest in image.digests)
+        forms = [image for image in asked if isinstance(image, EngineForm)]
+        if forms:
+            yield from self._engine_contents(forms, left, task)
+        elif asked:
+            (image,) = asked
+            yield from self._saved([str(image.reference)], _by_blob_name, left, task)
         if left:
+            names = ", ".join(str(image.reference) for image in asked)
             raise DamagedContent(
-                f"the engine did not save {len(left)} of the contents of {image.reference}",
+                f"the engine did not save {len(left)} of the contents of {names}",
                 advice="If the image was changed or removed meanwhile, run the command again.",
             )
 
@@ -77,8 +83,9 @@ class EngineSource:
         """Close the connection to the engine."""
         self._client.close()
 
-    def _engine_contents(self, image: EngineForm, left: set[Digest], task: Task) -> Iterator[Content]:
-        names = SaveNames(image.config_digest, image.diff_ids, self._limits)
+    def _engine_contents(self, forms: list[EngineForm], left: set[Digest], task: Task) -> Iterator[Content]:
+        layers = {form.config_digest: form.diff_ids for form in forms}
+        names = SaveNames(layers, self._limits)
         learned = False
 
         def identify(entry: TarEntry, reader: TarReader) -> Digest | None:
@@ -92,27 +99,28 @@ class EngineSource:
                     learned = True
             return digest
 
-        # By ID: the name may be moved to another image meanwhile.
-        yield from self._saved(image.config_digest, identify, left, task)
+        # By ID: a name may be moved to another image meanwhile.
+        yield from self._saved(list(layers), identify, left, task)
         if left and learned:
-            yield from self._saved(image.config_digest, names.identify, left, task)
+            yield from self._saved(list(layers), names.identify, left, task)
 
-    def _saved(self, name: str, identify: _Identify, left: set[Digest], task: Task) -> Iterator[Content]:
-        """Yield what of ``left`` is met in a saved image, and take it from ``left``."""
-        if not left:
-            return
-        for entry, reader in self._walk(name, task):
+    def _saved(
+        self, names: Sequence[str], identify: _Identify, left: set[Digest], task: Task
+    ) -> Iterator[Content]:
+        """Yield what of ``left`` is met in saved images, and take it from ``left``."""
+        for entry, reader in self._walk(names, task):
             digest = identify(entry, reader)
             if digest is not None and digest in left:
                 left.discard(digest)
                 task.describe(f"reading {digest.short} from the engine")
-                yield Content(digest, entry.size, reader)
+                yield Content(digest, entry.size, reader, tuple(entry.name.split("/")))
                 if not left:
                     return
 
-    def _walk(self, name: str, task: Task) -> Iterator[tuple[TarEntry, TarReader]]:
-        task.describe("the engine is preparing the image")
-        stream: ByteStream = self._client.save(name)
+    def _walk(self, names: Sequence[str], task: Task) -> Iterator[tuple[TarEntry, TarReader]]:
+        what = "the image" if len(names) == 1 else f"{len(names)} images"
+        task.describe(f"the engine is preparing {what}")
+        stream: ByteStream = self._client.save(*names)
         try:
             reader = TarReader(stream, limits=self._limits)
             entry = reader.next()
@@ -129,7 +137,7 @@ class EngineSource:
         present: set[Digest] = set()
         index, collected = None, 0
         with self._progress.task(f"manifests of {reference.familiar}") as task:
-            for entry, reader in self._walk(str(reference), task):
+            for entry, reader in self._walk([str(reference)], task):
                 if entry.name == INDEX:
                     index = read_all(reader, self._limits.document_bytes, INDEX)
                 elif (digest := blob_digest(entry.name)) is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -77,7 +77,7 @@ class OciLayoutSource:
                 )
         return tuple(self._image(reference, entry) for reference, entry in found.items())
 
-    def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
+    def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
         """Yield what is wanted in the order of the image's tree; a foreign layer may be absent.
 
         That is rarely the order of an archive: one that is compressed is decompressed again for every blob that
@@ -86,6 +86,7 @@ class OciLayoutSource:
         Raises:
             DamagedContent: another blob is absent.
         """
+        (image,) = images
         assert isinstance(image, RegistryForm)  # resolve() finds nothing else
         documents = image.tree.documents
         order = [descriptor for descriptor in image.tree.blobs() if descriptor.digest in wanted]

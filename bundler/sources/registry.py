@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from bundler.content.images import Content, FoundImage, RegistryForm
@@ -81,7 +81,7 @@ class RegistrySource:
         self._images.append((repository, tree))
         return (RegistryForm(reference, tree),)
 
-    def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
+    def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
         """Yield the wanted blobs of an image that this source resolved, in the order of its tree.
 
         Raises:
@@ -89,6 +89,7 @@ class RegistrySource:
             DamagedContent: a blob that the image names is not at the registry, or not in the image.
             Unauthorised, Refused, Unreachable, ProtocolError: the registry.
         """
+        (image,) = images
         repository, tree = self._resolved(image)
         missing = set(wanted)
         for blob in tree.blobs():
@@ -96,7 +97,7 @@ class RegistrySource:
                 continue
             missing.remove(blob.digest)
             task.describe(f"fetching {blob.digest.short} from {repository.client.address.name}")
-            stream = self._open_unverified(repository, tree, blob)
+            stream = self._open_unverified(repository.telling(task.describe), tree, blob)
             try:
                 yield Content(blob.digest, blob.size, stream)
             finally:

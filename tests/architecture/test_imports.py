@@ -62,6 +62,16 @@ FENCES = [
         ("transports/", "destinations/serve"),
         "Everything that comes from a network is hostile; it enters through few doors, which are watched.",
     ),
+    (
+        {"numpy"},
+        ("coding/vectors.py",),
+        "It is optional: whoever needs it asks for an engine, which is there without it too.",
+    ),
+    (
+        {"segno"},
+        ("bundle/requests/qr_code.py",),
+        "It is optional: only who asked for a QR code may miss it.",
+    ),
     ({"docker"}, ("transports/",), "The SDK's exceptions, time limits and contexts are dealt with in one room."),
 ]
 

@@ -47,6 +47,7 @@ def test_headers() -> None:
 def test_limits() -> None:
     limits = DEFAULT_LIMITS
     assert f"| `bundle.json` | {limits.bundle_manifest_bytes >> 20} MiB |" in _PAGE
+    assert _row("`parity.json`")[0] == f"{limits.parity_table_bytes >> 20} MiB"
     assert _row("one manifest, index or image config") == [f"{limits.document_bytes >> 20} MiB"]
     assert _row("all of them of one image") == [
         f"{limits.tree_bytes >> 20} MiB, {_spaced(limits.documents)} documents"
@@ -57,7 +58,10 @@ def test_limits() -> None:
     assert _row("layers of one image") == [_spaced(limits.layers)]
     counts = (limits.applications, limits.images, limits.blobs, limits.parts)
     assert _row("applications, images, blobs, parts of a bundle") == [", ".join(map(_spaced, counts))]
-    assert _row("annotations of one document or descriptor") == [str(limits.annotation_count)]
+    assert _row("annotations of one document or descriptor") == [
+        f"{limits.annotation_count}; and {limits.annotation_bytes >> 20} MiB of characters, keys and values "
+        "together"
+    ]
     assert _row("an uncompressed layer")[0].startswith(
         f"{limits.layer_bytes >> 40} TiB; and {_spaced(limits.layer_ratio)} times"
     )

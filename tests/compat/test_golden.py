@@ -106,7 +106,7 @@ def test_images_are_those_of_the_samples(airbundle: Airbundle, tmp_path: Path) -
     with tarfile.open(_IMAGES / "small.tar") as tar:
         configs = {f"sha256:{name.removesuffix('.json')}" for name in tar.getnames() if name[64:] == ".json"}
     assert len(configs) == 3
-    for name in ("gzip", "two-applications"):
+    for name in ("gzip", "groups", "two-applications"):
         assert {image["image_ids"][0] for image in bundles.images(GOLDEN / name).values()} == configs
 
 

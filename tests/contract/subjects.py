@@ -17,6 +17,7 @@ from _pytest.mark import ParameterSet
 
 from bundler.bundle.reader import open_bundle
 from bundler.content.images import BlobReader, ImageDestination, ImageSource, OutgoingImage, RegistryForm
+from bundler.content.streams import StreamFile
 from bundler.destinations.docker_archive import DockerArchiveDestination
 from bundler.destinations.engine import EngineDestination
 from bundler.destinations.oci_layout import OciLayoutDestination
@@ -37,7 +38,7 @@ from tests.fakes.compressions import COMPRESSIONS
 from tests.fakes.layouts import entry, layout_files, write_archive, write_directory
 from tests.fakes.memory import CountingTask, MemoryDestination, MemorySource, tar_of
 from tests.servers.either_registry import serve
-from tests.unit.engines import CLASSIC, CONTAINERD, REAL, new_name, running
+from tests.unit.engines import CLASSIC, CONTAINERD, REAL, make_fake, new_name, running
 
 AMD64 = Platform.parse("linux/amd64")
 
@@ -177,6 +178,23 @@ def docker_archive(place: Path, request: pytest.FixtureRequest) -> Iterator[Sour
     yield SourceCase(DockerArchiveSource(path), originals, damage=damage)
 
 
+@contextmanager
+def saved_archive(place: Path, request: pytest.FixtureRequest) -> Iterator[SourceCase]:
+    """What ``docker save`` of an old engine writes: no manifests, plain layers, links to those that are shared."""
+    originals, path = Originals.make("shop.example"), place / "saved.tar"
+    with make_fake(CLASSIC) as running_engine:
+        client = EngineClient(running_engine.host)
+        originals.put_into(EngineDestination(client))
+        path.write_bytes(StreamFile(client.save(*(str(image.reference) for image in originals.images))).read())
+        client.close()
+
+    def damage(digest: Digest) -> None:
+        data = originals.known[digest]
+        path.write_bytes(path.read_bytes().replace(data, _flipped(data)))
+
+    yield SourceCase(DockerArchiveSource(path), originals, damage=damage)
+
+
 def compressed(make: MakeSource, compression: str) -> MakeSource:
     """The same archive, compressed as a whole; what its name says of that is wrong."""
 
@@ -252,10 +270,12 @@ SOURCES: dict[str, MakeSource] = {
     "oci directory": oci_directory,
     "oci archive": oci_archive,
     "docker archive": docker_archive,
+    "saved archive": saved_archive,
     "oci archive in zstd": compressed(oci_archive, "zstd"),
     "oci archive in bzip2": compressed(oci_archive, "bzip2"),
     "docker archive in gzip": compressed(docker_archive, "gzip"),
     "docker archive in xz": compressed(docker_archive, "xz"),
+    "saved archive in gzip": compressed(saved_archive, "gzip"),
     "bundle": bundle,
     "fake registry": registry("fake"),
     "real registry": registry("real"),
@@ -269,7 +289,10 @@ SOURCES: dict[str, MakeSource] = {
 LISTING = (
     *("memory", "oci directory", "oci archive", "docker archive", "bundle"),
     *("oci archive in zstd", "oci archive in bzip2", "docker archive in gzip", "docker archive in xz"),
+    *("saved archive", "saved archive in gzip"),
 )
+#: Sources that keep no digests: their images are in engine form.
+WITHOUT_DIGESTS = (CLASSIC, "real engine", "saved archive", "saved archive in gzip")
 #: Sources that are ``BlobReader`` too.
 READERS = (
     *("memory", "oci directory", "oci archive", "bundle", "fake registry", "real registry"),

@@ -14,10 +14,10 @@ from bundler.content.streams import VerifiedStream
 from bundler.errors import AirbundleError, DamagedContent, NotFound
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
-from tests.contract.subjects import DAMAGEABLE, LISTING, READERS, SOURCES, SourceCase, params
+from tests.contract.subjects import DAMAGEABLE, LISTING, READERS, SOURCES, WITHOUT_DIGESTS, SourceCase, params
 from tests.fakes.memory import CountingTask
 from tests.fakes.streams import read_and_close
-from tests.unit.sources.reading import read, wanted_of
+from tests.unit.sources.reading import read, read_all_of, wanted_of
 
 
 @pytest.fixture(params=params(SOURCES))
@@ -28,6 +28,7 @@ def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SourceCase]
 
 listing = pytest.mark.parametrize("case", params(LISTING), indirect=True)
 damageable = pytest.mark.parametrize("case", params(DAMAGEABLE), indirect=True)
+without_digests = pytest.mark.parametrize("case", params(WITHOUT_DIGESTS), indirect=True)
 readers = pytest.mark.parametrize("case", params(READERS), indirect=True)
 damageable_readers = pytest.mark.parametrize(
     "case", params(name for name in READERS if name in DAMAGEABLE), indirect=True
@@ -85,6 +86,25 @@ def test_every_content_comes_once_and_right(case: SourceCase) -> None:
         assert all(data == known[digest] for digest, data in contents.items())
 
 
+@without_digests
+def test_several_images_in_engine_form_come_together(case: SourceCase) -> None:
+    images = [find(case, original) for original in case.originals.images]
+    known, wanted = case.originals.known, wanted_of(images[0]) | wanted_of(images[1])
+    contents = read_all_of(case.source, images)
+    assert contents.keys() == wanted
+    assert all(data == known[digest] for digest, data in contents.items())
+    for digest in sorted(wanted):
+        assert list(read_all_of(case.source, images, {digest})) == [digest]
+    assert read_all_of(case.source, images, set()) == {}
+    assert read_all_of(case.source, [images[0], images[0]], wanted_of(images[0])).keys() == wanted_of(images[0])
+
+
+def test_contents_come_in_the_order_of_their_places(case: SourceCase) -> None:
+    found = find(case, case.originals.web)
+    places = [content.place for content in case.source.contents([found], wanted_of(found), CountingTask())]
+    assert places == sorted(places)
+
+
 def test_the_order_is_always_the_same(case: SourceCase) -> None:
     found = find(case, case.originals.web)
     first, second = list(read(case.source, found)), list(read(case.source, found))
@@ -104,7 +124,7 @@ def test_a_consumer_may_leave_contents_unread(case: SourceCase) -> None:
     found = find(case, case.originals.web)
     wanted = wanted_of(found)
     order = []
-    for number, content in enumerate(case.source.contents(found, wanted, CountingTask())):
+    for number, content in enumerate(case.source.contents([found], wanted, CountingTask())):
         order.append(content.digest)
         if number % 2:
             data = read_and_close(VerifiedStream(content.stream, content.size, content.digest))
@@ -115,7 +135,7 @@ def test_a_consumer_may_leave_contents_unread(case: SourceCase) -> None:
 
 def test_a_consumer_may_stop_and_begin_again(case: SourceCase) -> None:
     found = find(case, case.originals.web)
-    contents = case.source.contents(found, wanted_of(found), CountingTask())
+    contents = case.source.contents([found], wanted_of(found), CountingTask())
     next(contents)
     contents.close()  # type: ignore[attr-defined]  # every source is a generator
     assert read(case.source, found).keys() == wanted_of(found)

@@ -20,7 +20,7 @@ from tests.e2e.damage import cut, flip_byte, forge_tables, lengthen, swap
 from tests.e2e.layouts import Image, layer, write_layout
 
 _MIB = 1 << 20
-_PART, _BLOCK = 6 * _MIB, 4 * _MIB
+_PART, _BLOCK = 6 * _MIB, 64 << 10
 _SHOP, _ERP = "damage.test/shop:1", "damage.test/erp:1"
 _FIRST, _SECOND = "shop.oci.tar.001", "shop.oci.tar.002"
 _FORM = {

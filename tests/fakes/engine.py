@@ -35,16 +35,18 @@ class Faults:
         lies_on_load: it says ``Loaded image`` and stores nothing.
         moves_tag_and_fails: it stores the image and its name, then reports an error.
         break_load_after: bytes of the body after which the connection is cut.
+        silent_load: it loads the next archive and cuts the connection in place of the answer.
         cut_save_after: bytes of a saved image after which the connection is cut.
         silence: seconds before the first byte of a saved image, and of the answer to a load.
         nonsense: sent as the body of every answer to a GET that asks for JSON.
-        save_prefix: replaces how layers are named in a saved image: ``layer-N.tar``, which tells nothing.
+        save_prefix: replaces how layers are named in a saved image: ``layer-….tar``, which tells nothing.
     """
 
     load_error: str | None = None
     lies_on_load: bool = False
     moves_tag_and_fails: bool = False
     break_load_after: int | None = None
+    silent_load: bool = False
     cut_save_after: int | None = None
     silence: float = 0.0
     nonsense: bytes | None = None
@@ -60,7 +62,7 @@ class FakeEngine:
         kind: of its store.
         host: what ``DOCKER_HOST`` would have to say.
         uploads: the names of the files of each archive that was loaded, in order.
-        saves: how often an image was saved.
+        saves: the names in each request for saved images, in order.
     """
 
     version: str = "20.10.24"
@@ -69,7 +71,7 @@ class FakeEngine:
     architecture: str = "amd64"
     faults: Faults = field(default_factory=Faults)
     uploads: list[list[str]] = field(default_factory=list)
-    saves: int = 0
+    saves: list[list[str]] = field(default_factory=list)
     host: str = ""
 
     def __post_init__(self) -> None:
@@ -113,8 +115,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path, query = self._target()
         engine = self.engine
-        if match := re.fullmatch(r"/images/(.+)/get", path):
-            return self._save(match[1])
+        if path == "/images/get":
+            return self._save(query["names"])
         if path == "/version":
             parts = [{"Name": "Engine", "Version": engine.version}]
             answer: Any = {
@@ -156,13 +158,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.engine.store.remove(match[1])
         return self._send_json([{"Untagged": match[1]}])
 
-    def _save(self, name: str) -> None:
+    def _save(self, names: list[str]) -> None:
         engine = self.engine
-        engine.saves += 1
-        if engine.store.find(name) is None:
+        engine.saves.append(names)
+        if None in map(engine.store.find, names):
             return self._send_json({"message": "reference does not exist"}, 404)
         time.sleep(engine.faults.silence)
-        data = engine.store.save(name, engine.faults.save_prefix)
+        data = engine.store.save(names, engine.faults.save_prefix)
         self.send_response(200)
         self.send_header("Content-Type", "application/x-tar")
         self.send_header("Transfer-Encoding", "chunked")
@@ -201,6 +203,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         except LoadFailed as error:
             answer = [{"stream": "Loaded image: something:1\n"}]
             answer.append({"errorDetail": {"message": str(error)}, "error": str(error)})  # type: ignore[dict-item]
+        if engine.faults.silent_load:
+            engine.faults.silent_load, self.close_connection = False, True
+            return
         self._send(200, b"".join(json.dumps(line).encode() + b"\r\n" for line in answer))
 
     def _chunks(self) -> Iterator[bytes]:

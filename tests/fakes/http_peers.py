@@ -98,12 +98,12 @@ def nonsense(body: bytes) -> Callable[[Peer], Answer]:
 
 
 def unavailable(peer: Peer) -> Answer:
-    """Answer 503 for ever, and ask to come back in a minute."""
+    """Answer 503 for ever, and ask to come back at once."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         peer.asked.set()
         request.close_connection = True
-        reply(request, 503, b"", "text/plain", Retry_After="60")
+        reply(request, 503, b"", "text/plain", Retry_After="0")
 
     return answer
 

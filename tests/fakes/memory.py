@@ -180,8 +180,8 @@ class MemorySource:
             raise NotFound(f"there is no image {name}")
         return (self.images[full],)
 
-    def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
-        for digest in _order(image):
+    def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
+        for digest in dict.fromkeys(digest for image in images for digest in _order(image)):
             if digest in wanted:
                 if digest not in self.blobs:
                     raise DamagedContent(f"{digest} is not there")

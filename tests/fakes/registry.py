@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.fakes.registry_doorman import Doorman
@@ -29,13 +33,14 @@ class Logged:
     port: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass
 class Script:
-    """An answer that is given instead of the right one."""
+    """An answer that is given instead of the right one, so many times; always if that is ``None``."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
+    uses: int | None = None
 
 
 @dataclass
@@ -57,6 +62,11 @@ class Quirks:
         nonsense: bytes that are sent instead of any HTTP answer.
         scripts: answers by regular expression over ``METHOD path``.
         stall: PATCH and PUT of blobs wait for this event before they answer.
+        keeps_cut: of a PATCH that breaks off the bytes are kept, and the upload's status tells their number
+            whatever its URL says, as with distribution 3; else the upload is lost, as with distribution 2.8.
+        least_piece: what OCI-Chunk-Min-Length says; smaller pieces are refused, but for the last one.
+        no_pieces: every PATCH is answered with this status.
+        bytes_per_second: how fast PATCH and PUT of blobs are read.
     """
 
     largest_request: int | None = None
@@ -73,6 +83,10 @@ class Quirks:
     nonsense: bytes = b""
     scripts: dict[str, Script] = field(default_factory=dict)
     stall: threading.Event | None = None
+    keeps_cut: bool = False
+    least_piece: int = 0
+    no_pieces: int = 0
+    bytes_per_second: float = 0.0
 
 
 class FakeRegistry:
@@ -107,8 +121,19 @@ class FakeRegistry:
 
     def __enter__(self) -> FakeRegistry:
         for server in (self._server, self._storage):
-            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+            _begin(server)
         return self
+
+    def kill(self) -> None:
+        """Break every connection and listen no more; what was received stays."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._server.break_connections()
+
+    def again(self) -> None:
+        """Listen on the same port again."""
+        self._server = _Server(self, _RegistryHandler, self._server.server_port)
+        _begin(self._server)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -120,12 +145,30 @@ class FakeRegistry:
             raise self.faults[0]
 
 
+def _begin(server: _Server) -> None:
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, fake: FakeRegistry, handler: type[BaseHTTPRequestHandler]) -> None:
-        super().__init__(("127.0.0.1", 0), handler)
+    def __init__(self, fake: FakeRegistry, handler: type[BaseHTTPRequestHandler], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), handler)
         self.fake = fake
+        self._connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def break_connections(self) -> None:
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: object, client_address: object) -> None:
         error = sys.exc_info()[1]
@@ -184,6 +227,7 @@ class _RegistryHandler(_Handler):
                 self._refuse_unread(413, b"<html><h1>413 Request Entity Too Large</h1></html>")
             elif script := self._scripted():
                 self._read()
+                self.close_connection = script.headers.get("Connection") == "close"
                 self.reply(script.status, script.body, script.headers)
             elif refusal := fake.doorman.refuse(self.command, self.path, self.logged.headers, fake.address):
                 self._read()
@@ -198,7 +242,9 @@ class _RegistryHandler(_Handler):
 
     def _scripted(self) -> Script | None:
         for pattern, script in self.server.fake.quirks.scripts.items():
-            if re.search(pattern, f"{self.command} {self.path}"):
+            if script.uses != 0 and re.search(pattern, f"{self.command} {self.path}"):
+                if script.uses is not None:
+                    script.uses -= 1
                 return script
         return None
 
@@ -277,33 +323,61 @@ class _RegistryHandler(_Handler):
             else:
                 self._reply_upload(name, store.start_upload())
             return
-        store.check_upload(identity, query.get("_state", ""))
+        free = quirks.keeps_cut and self.command == "GET"
+        store.check_upload(identity, query.get("_state", ""), mistaken=416 if quirks.keeps_cut else 404, free=free)
         if self.command == "DELETE":
             del store.uploads[identity]
             self.reply(204)
             return
-        data = self._read()
+        if self.command == "GET":
+            self._reply_upload(name, identity, 204)
+            return
+        if not self._receive(identity, last=self.command == "PUT"):
+            self.close_connection = True
+            return
         if quirks.stall is not None:
             quirks.stall.wait(60)
         if self.command == "PATCH":
-            store.append(identity, self.headers.get("Content-Range", ""), data, last=False)
+            store.check_upload(identity, "", free=True)
             if quirks.short_piece:
                 del store.uploads[identity][-quirks.short_piece :]
             self._reply_upload(name, identity)
             return
-        if data:
-            store.append(identity, self.headers.get("Content-Range", ""), data, last=True)
         store.finish(name, identity, query.get("digest", ""))
         location = {"Location": f"/v2/{name}/blobs/{query['digest']}"}
         self.reply(201, b"", {**location, **self._digest(query["digest"])})
 
-    def _reply_upload(self, name: str, identity: str) -> None:
+    def _receive(self, identity: str, *, last: bool) -> bool:
+        """Take the body of a PATCH or PUT as it comes; tell whether it came whole."""
+        store, quirks = self.server.fake.store, self.server.fake.quirks
+        if self.command == "PATCH" and quirks.no_pieces:
+            raise Rejected(quirks.no_pieces, "UNSUPPORTED")
+        left = int(self.headers.get("Content-Length", 0))
+        given, least = self.headers.get("Content-Range", ""), quirks.least_piece
+        held = store.check_piece(identity, given, left, least, last=last) if left else bytearray()
+        while left:
+            data = self.rfile.read(min(left, 64 << 10))
+            self.logged.received += len(data)
+            held += data
+            left -= len(data)
+            if not data:
+                if not quirks.keeps_cut:
+                    # What its URL says and what it has do not agree any more.
+                    store.uploads.pop(identity, None)
+                return False
+            if quirks.bytes_per_second:
+                time.sleep(len(data) / quirks.bytes_per_second)
+        return True
+
+    def _reply_upload(self, name: str, identity: str, status: int = 202) -> None:
         fake = self.server.fake
         held = len(fake.store.uploads[identity])
         path = f"/v2/{name}/blobs/uploads/{identity}?_state={held}"
         hosts = {"relative": "", "inner": "http://registry.internal:5000"}
         location = hosts.get(fake.quirks.location, f"http://{fake.address}") + path
-        self.reply(202, b"", {"Location": location, "Range": f"0-{max(held - 1, 0)}"})
+        least = fake.quirks.least_piece
+        more = {"OCI-Chunk-Min-Length": str(least)} if least else {}
+        self.reply(status, b"", {"Location": location, "Range": f"0-{max(held - 1, 0)}", **more})
 
     # -- answers --------------------------------------------------------------------------------------------
 

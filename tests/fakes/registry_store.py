@@ -73,23 +73,31 @@ class Store:
             self.uploads[identity] = bytearray()
             return identity
 
-    def check_upload(self, identity: str, state: str) -> None:
-        """An upload goes on only where the newest Location says, as with distribution 2.8."""
-        if identity not in self.uploads or state != str(len(self.uploads[identity])):
-            raise Rejected(404, "BLOB_UPLOAD_INVALID")
+    def check_upload(self, identity: str, state: str, *, mistaken: int = 404, free: bool = False) -> None:
+        """An upload goes on only where the newest Location says; with ``free`` it may say anything."""
+        held = self.uploads.get(identity)
+        if held is None:
+            raise Rejected(404, "BLOB_UPLOAD_UNKNOWN")
+        if not free and state != str(len(held)):
+            raise Rejected(mistaken, "BLOB_UPLOAD_INVALID")
 
-    def append(self, identity: str, content_range: str, data: bytes, *, last: bool) -> None:
-        """Take a piece whose Content-Range is right to the letter, as distribution 3 and zot ask for it."""
-        with self.lock:
-            held = self.uploads[identity]
-            if content_range != f"{len(held)}-{len(held) + len(data) - 1}":
-                raise Rejected(416, "BLOB_UPLOAD_INVALID", content_range)
-            if len(data) < 2 and not last:
-                raise Rejected(400, "SIZE_INVALID", "a piece of one byte")
-            held += data
+    def check_piece(self, identity: str, content_range: str, length: int, least: int, *, last: bool) -> bytearray:
+        """Take only a piece whose Content-Range is right to the letter, as distribution 3 and zot ask for it."""
+        if (held := self.uploads.get(identity)) is None:
+            raise Rejected(404, "BLOB_UPLOAD_UNKNOWN")
+        if content_range != f"{len(held)}-{len(held) + length - 1}":
+            raise Rejected(416, "BLOB_UPLOAD_INVALID", content_range)
+        if length < 2 and not last:
+            raise Rejected(400, "SIZE_INVALID", "a piece of one byte")
+        if length < least and not last:
+            raise Rejected(416, "SIZE_INVALID", "a piece of less than was announced")
+        return held
 
     def finish(self, name: str, identity: str, digest: str) -> None:
         with self.lock:
+            if identity not in self.uploads:
+                # Cancelled while its body was read.
+                raise Rejected(404, "BLOB_UPLOAD_UNKNOWN")
             data = bytes(self.uploads.pop(identity))
             if digest_of(data) != digest:
                 raise Rejected(400, "DIGEST_INVALID", digest)

@@ -79,28 +79,45 @@ def failing_disk(below: Path, fails_at: int = 0, *, lasting: bool = True, gone: 
         yield disk
 
 
+def _path_of(descriptor: int) -> str:
+    return str(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+
+def _inside(directory: int | None, path: Any) -> Any:
+    return path if directory is None else Path(_path_of(directory)) / path
+
+
 def _patch_descriptors(patch: pytest.MonkeyPatch, disk: Disk) -> None:
-    opened, write, sync = os.open, os.write, os.fsync
+    opened, write, sync, rename, unlink = os.open, os.write, os.fsync, os.replace, os.unlink
 
     def open_file(path: Any, flags: int, *rest: Any, **more: Any) -> int:
         if flags & os.O_CREAT:
-            disk.operation("create", path)
+            disk.operation("create", _inside(more.get("dir_fd"), path))
         return opened(path, flags, *rest, **more)
 
-    def path_of(descriptor: int) -> str:
-        return str(Path(f"/proc/self/fd/{descriptor}").readlink())
+    def rename_inside(path: Any, target: Any, **more: Any) -> None:
+        if more:
+            disk.operation("rename", _inside(more["src_dir_fd"], path))
+        rename(path, target, **more)
+
+    def unlink_inside(path: Any, **more: Any) -> None:
+        if more:
+            disk.operation("unlink", _inside(more["dir_fd"], path))
+        unlink(path, **more)
 
     def write_bytes(descriptor: int, data: Any) -> int:
-        disk.operation("write", path_of(descriptor))
+        disk.operation("write", _path_of(descriptor))
         return write(descriptor, data)
 
     def sync_file(descriptor: int) -> None:
-        disk.operation("sync", path_of(descriptor))
+        disk.operation("sync", _path_of(descriptor))
         sync(descriptor)
 
     patch.setattr(os, "open", open_file)
     patch.setattr(os, "write", write_bytes)
     patch.setattr(os, "fsync", sync_file)
+    patch.setattr(os, "replace", rename_inside)
+    patch.setattr(os, "unlink", unlink_inside)
 
 
 def _patch_paths(patch: pytest.MonkeyPatch, disk: Disk) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -26,8 +26,8 @@ class SlowSource(MemorySource):
         super().__init__()
         self.reached, self.go_on = threading.Event(), threading.Event()
 
-    def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
-        for content in super().contents(image, wanted, task):
+    def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
+        for content in super().contents(images, wanted, task):
             self.reached.set()
             assert self.go_on.wait(30)
             yield content

@@ -93,7 +93,7 @@ def _save_names(data: bytes) -> None:
     digests = [Digest.from_hex(f"{number:064x}") for number in range(1, 4)]
 
     def read(stream: ByteStream) -> object:
-        names, reader = SaveNames(digests[0], digests[1:], LIMITS), TarReader(stream, limits=LIMITS)
+        names, reader = SaveNames({digests[0]: digests[1:]}, LIMITS), TarReader(stream, limits=LIMITS)
 
         def walk() -> object:
             found = []
@@ -130,7 +130,7 @@ def _read_contents(source: ImageSource, image: FoundImage) -> None:
         else {blob.digest for blob in image.tree.blobs()}
     )
     with SILENT.task("read") as task:
-        for content in source.contents(image, digests, task):
+        for content in source.contents([image], digests, task):
             assert content.digest in digests
             drain(content.stream)
 

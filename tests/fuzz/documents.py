@@ -6,7 +6,7 @@ import json
 
 from bundler.bundle.manifest import BundleManifest, parse_bundle_manifest
 from bundler.bundle.reader import Bundle
-from bundler.content.hashing import sha256
+from bundler.content.hashing import block_sum, sha256
 from bundler.content.trees import collect_tree
 from bundler.errors import AirbundleError, ConfigError, DamagedContent, MalformedDocument, UnsupportedVersion
 from bundler.model import media_types
@@ -16,6 +16,7 @@ from bundler.model.image_config import parse_image_config
 from bundler.model.json_documents import canonical_json, parse_json
 from bundler.model.manifest import Index, Manifest, parse_manifest
 from bundler.packing.planning.config import PackConfig, parse_config
+from bundler.packing.resume.journal import parse_journal
 from bundler.transports.docker_archive import parse_table, write_table
 from bundler.transports.saved_index import named_roots
 from tests.fakes.memory import MemorySource
@@ -95,6 +96,19 @@ def _index(data: bytes) -> None:
     attempt(lambda: named_roots(data, LIMITS), MalformedDocument)
 
 
+def _journal(data: bytes) -> None:
+    """As it is, and with each line behind the sum that it would need."""
+    summed = b"".join(block_sum(line).encode() + line + b"\n" for line in data.split(b"\n"))
+    for raw in (data, summed):
+        found = attempt(lambda raw=raw: (parse_journal(raw, LIMITS),))  # type: ignore[misc]
+        assert isinstance(found, tuple)
+        (records,) = found
+        if records is not None:
+            # What is kept of a torn journal says the same.
+            assert 0 < records.length <= len(raw)
+            assert parse_journal(raw[: records.length], LIMITS) == records
+
+
 def _yaml(data: bytes) -> None:
     found = attempt(lambda: parse_config(data, "pack.yaml"), ConfigError)
     if isinstance(found, PackConfig):
@@ -118,6 +132,13 @@ _NAMED = (
     b'"org.opencontainers.image.ref.name":"1"}}]}'
 )
 
+_JOURNAL = (
+    b'{"identity":{"the name":"a"}}\n'
+    + b'{"blob":{"archive":"a","digest":"sha256:' + b"0" * 64 + b'","mediaType":"x","offset":512,"size":7}}\n'
+    + b'{"archive":"a","number":1,"part":{"blocks":["' + b"0" * 16 + b'"],"file":"a.oci.tar.001","sha256":"'
+    + b"0" * 64 + b'","size":9,"xxh3_128":"' + b"0" * 32 + b'"}}\n{"config":"{}"}\n{"archive":"a","size":9}'
+)  # fmt: skip
+
 TARGETS = (
     Target("json", _json, (*_DOCUMENTS, b'{"a":[1,-2.5e3,"\\ud83d\\udc33",null,true]}', b'["\\\\\\"",{}]')),
     Target("manifest", _manifest, (*_DOCUMENTS, *(b"\1" + raw for raw in _DOCUMENTS))),
@@ -132,6 +153,7 @@ TARGETS = (
         "docker-table", _table, (b"[" + _TABLE_ROW + b"]", b"[" + _TABLE_ROW + b"," + _TABLE_ROW + b"]", b"[]")
     ),
     Target("saved-index", _index, (_NAMED, *_DOCUMENTS)),
+    Target("pack-journal", _journal, (_JOURNAL, *_JOURNAL.split(b"\n"))),
     Target(
         "pack-config",
         _yaml,

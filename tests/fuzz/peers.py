@@ -34,7 +34,9 @@ from bundler.transports.registry.answers import failure
 from bundler.transports.registry.blobs import range_start
 from bundler.transports.registry.challenges import parse_challenges
 from bundler.transports.registry.credentials import Credentials, docker_credentials
-from bundler.transports.registry.uploads import received_bytes
+from bundler.transports.registry.retries import parse_retry_after
+from bundler.transports.registry.upload.protocol import received_bytes
+from bundler.transports.registry.upload.saved import SavedState, parse_saved_state
 from bundler.transports.registry.wire import Answer
 from bundler.trust.signatures import verify_signature
 from tests.fuzz.target import LIMITS, Target, attempt, scratch
@@ -151,6 +153,19 @@ def _signature(data: bytes) -> None:
     attempt(lambda: verify_signature(_SIGNED, _SIGNATURE, given), SignatureRefused, UsageError)
 
 
+def _retry_after(data: bytes) -> None:
+    seconds = parse_retry_after(_header_text(data))
+    assert seconds is None or seconds >= 0
+
+
+def _saved_upload(data: bytes) -> None:
+    found = attempt(lambda: parse_saved_state(data), MalformedDocument)
+    if isinstance(found, SavedState):
+        assert 0 <= found.offset < 1 << 62
+        assert found.location.startswith(("http://", "https://"))
+        assert found.location.isprintable()
+
+
 _ID = "sha256:" + "0" * 64
 _VERSION = {"Version": "20.10.24+dfsg1", "Os": "linux", "Arch": "amd64", "Components": [{"Name": "Engine"}]}
 _INFO = {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
@@ -199,6 +214,17 @@ TARGETS = (
             _AUTHS, {**_AUTHS, "credsStore": "none"}, {"credHelpers": {"reg.test:5000": "none"}},
             {"auths": {"docker.io": {"identitytoken": "t", "auth": ""}}}, {"reg.test:5000": {"auth": "eDp5"}},
         )),
+    ),
+    Target(
+        "retry-after",
+        _retry_after,
+        (b"120", b"Fri, 06 Nov 2026 12:00:00 GMT", b"Friday, 06-Nov-26 12:00:00 GMT", b"Fri Nov  6 12:00:00 2026"),
+    ),
+    Target(
+        "saved-upload",
+        _saved_upload,
+        (json.dumps({"registry": "reg.test:5000", "repository": "a/b", "digest": _ID, "offset": 5,
+                     "location": "https://reg.test:5000/v2/a/b/blobs/uploads/1?_state=x"}).encode(),),
     ),
     Target("signature", _signature, (_SIGNATURE, _PEM, _SIGNATURE + b"\n")),
 )  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from tests.fuzz import archives, documents, peers, texts
+from tests.fuzz import archives, documents, parity, peers, requests, texts
 from tests.fuzz.target import Target
 
 TARGETS: dict[str, Target] = {
-    target.name: target for group in (texts, documents, archives, peers) for target in group.TARGETS
+    target.name: target
+    for group in (texts, documents, archives, peers, requests, parity)
+    for target in group.TARGETS
 }

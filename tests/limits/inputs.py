@@ -16,9 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bundler.bundle.manifest import parse_bundle_manifest
-from bundler.content.compression import DecompressedStream
+from bundler.bundle.parity.table import parse_parity_table
+from bundler.content.compression import CREDIT_BYTES, DecompressedStream
 from bundler.content.hashing import sha256
-from bundler.content.streams import BUFFER_BYTES, MemoryStream, read_all
+from bundler.content.streams import MemoryStream, read_all
 from bundler.content.tar import END_OF_ARCHIVE, TarReader, file_header
 from bundler.content.trees import collect_tree
 from bundler.errors import ConfigError, LimitExceeded, ProtocolError, SignatureRefused, UsageError
@@ -41,9 +42,11 @@ from bundler.transports.registry.client import RegistryClient
 from bundler.trust.signatures import verify_signature
 from tests.fakes import http_peers
 from tests.fakes.memory import compress, make_config
+from tests.fuzz import parity
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 _TABLE = (SAMPLES / "bundles/v1/two-applications/bundle.json").read_bytes()
+_PARITY = next(target.seeds[0] for target in parity.TARGETS if target.name == "parity-json")
 _ENTRY = {"Config": "c", "RepoTags": ["a:1"], "Layers": ["l1", "l2"]}
 
 
@@ -200,7 +203,7 @@ def _padded(data: bytes, length: int) -> bytes:
 
 
 _ZEROS = compress(bytes(12 << 20), "zstd")
-_RATIO = -(-(12 << 20) // (len(_ZEROS) + BUFFER_BYTES))
+_RATIO = -(-(12 << 20) // (len(_ZEROS) + CREDIT_BYTES))
 _LAYERS = [b"1", b"2", b"3"]
 _BUNDLE = json.loads(_TABLE)
 _LONG_NAME = "n" * 500
@@ -219,6 +222,7 @@ INPUTS = (
     Input("document_bytes", 900, lambda on, _: parse_table(_padded(json.dumps([_ENTRY]).encode(), 900), on)),
     Input("document_bytes", 900, lambda on, _: parse_image_config(_padded(make_config([b"1"]), 900), on)),
     Input("bundle_manifest_bytes", len(_TABLE), _bundle),
+    Input("parity_table_bytes", len(_PARITY), lambda on, _: parse_parity_table(_PARITY, on)),
     Input("config_bytes", 100, _config_file, ConfigError),
     Input("signature_bytes", 400, _key_file, UsageError),
     Input("version_file_bytes", 50, _version_file),

@@ -117,7 +117,8 @@ def _refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, s
 
 
 @pytest.mark.parametrize(
-    "command", [["inspect"], ["verify"], ["extract", "out"], ["load"], ["push", "reg.test:1"]]
+    "command",
+    [["inspect"], ["verify"], ["extract", "out"], ["load"], ["push", "reg.test:1"], ["request", "-o", "out"]],
 )
 def test_commands_on_bundles_take_it(
     command: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -139,7 +140,8 @@ def test_commands_that_pack_take_it(command: str, capsys: pytest.CaptureFixture[
 def test_a_deep_check_obeys_it() -> None:
     from bundler.bundle.verify import verify_bundle
 
-    report: VerificationReport = verify_bundle(open_bundle(BUNDLE, replace(Limits(), layer_bytes=100)), "deep")
+    bundle = open_bundle(BUNDLE, limits=replace(Limits(), layer_bytes=100))
+    report: VerificationReport = verify_bundle(bundle, "deep")
     assert {finding.code for finding in report.findings} == {"wrong-diff-id"}
     assert all("the limit layer_bytes is 100" in str(finding.found) for finding in report.findings)
 

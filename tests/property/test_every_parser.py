@@ -39,13 +39,18 @@ _READ_BY = {
     "model/image_config.py": "image-config", "content/trees.py": "tree", "content/tar.py": "tar",
     "content/compression.py": "compressed", "content/zstd_frames.py": "zstd-frames",
     "bundle/manifest.py": "bundle-json", "bundle/checksums.py": "sums", "bundle/names.py": "file-name",
-    "packing/planning/config.py": "pack-config", "api/image_names.py": "image-name", "trust/signatures.py": "signature",
+    "bundle/parity/table.py": "parity-json", "bundle/parity/journal.py": "parity-journal",
+    "bundle/parity/wish.py": "redundancy",
+    "bundle/requests/request_file.py": "request", "bundle/requests/answers/table.py": "answer-json",
+    "packing/planning/config.py": "pack-config", "packing/resume/journal.py": "pack-journal",
+    "api/image_names.py": "image-name", "trust/signatures.py": "signature",
     "transports/docker_archive.py": "docker-table", "transports/saved_index.py": "saved-index",
     "transports/oci_layout.py": "oci-archive", "sources/docker_archive.py": "docker-archive",
     "transports/engine/facts.py": "engine", "transports/engine/load_answer.py": "load-answer",
     "transports/engine/save_names.py": "save-names", "transports/registry/challenges.py": "challenges",
     "transports/registry/address.py": "location", "transports/registry/answers.py": "error-body",
-    "transports/registry/uploads.py": "ranges", "transports/registry/credentials.py": "credentials",
+    "transports/registry/retries.py": "retry-after", "transports/registry/upload/saved.py": "saved-upload",
+    "transports/registry/upload/protocol.py": "ranges", "transports/registry/credentials.py": "credentials",
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ own engine and beside others of its kind: containers have the host's network or 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -79,6 +80,31 @@ class RealEngine:
         """Stop it, whatever it is doing, and remove all that it stored."""
         self._server.stop()
         self._remove()
+
+    def kill(self) -> None:
+        """End it in the middle of whatever it does; what it stored stays for :meth:`restart`."""
+        self._server.kill()
+        self._kill_containerd()
+
+    def restart(self) -> None:
+        """Start it again after :meth:`kill`, and wait until it answers.
+
+        Raises:
+            ServerFailed: it does not come up.
+        """
+        self._server = ServerProcess(self._command(), self._directory)
+        self._server.wait_until(self._answers, seconds=60)
+
+    @property
+    def unpacking(self) -> int:
+        """How many bytes of an archive that is being loaded it has put aside so far."""
+        total = 0
+        # Passes over what is removed meanwhile.
+        for directory, _, files in os.walk(self._directory / "data" / "tmp"):
+            for file in files:
+                with contextlib.suppress(FileNotFoundError):
+                    total += Path(directory, file).stat().st_size
+        return total
 
     @cached_property
     def can_run(self) -> bool:
@@ -171,9 +197,15 @@ class RealEngine:
         except (DockerException, RequestException):
             return False
 
+    def _kill_containerd(self) -> None:
+        recorded = self._directory / "exec/containerd/containerd.pid"
+        kill_recorded(recorded, self._directory)
+        # Where nobody buries it, the next dockerd would wait for the dead.
+        recorded.unlink(missing_ok=True)
+
     def _remove(self) -> None:
         self.client.close()
-        kill_recorded(self._directory / "exec/containerd/containerd.pid", self._directory)
+        self._kill_containerd()
         for mounted in reversed(_mounts_below(self._directory)):
             subprocess.run(["umount", "--lazy", mounted], check=False, stderr=subprocess.DEVNULL)
         shutil.rmtree(self._directory, ignore_errors=True)

@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -110,9 +111,20 @@ class RealRegistry:
         if self._given is None:
             shutil.rmtree(self._directory, ignore_errors=True)
 
-    def _start(self) -> None:
+    def kill(self) -> None:
+        """End it at once, in the middle of whatever it does; what it stored stays."""
+        process, self._process = self._process, None
+        assert process is not None
+        process.kill()
+
+    def again(self) -> None:
+        """Start it again under the same address."""
+        (self._directory / "log").rename(self._directory / f"log.{time.monotonic_ns()}")
+        self._start(self.address)
+
+    def _start(self, address: str = "") -> None:
         for attempt in range(1, _STARTS + 1):
-            self.address = f"127.0.0.1:{_free_port()}"
+            self.address = address or f"127.0.0.1:{free_port()}"
             config = self._directory / "config.yml"
             config.write_text(self._config())
             # Variables such as REGISTRY_HTTP_ADDR would override the file.
@@ -162,7 +174,8 @@ class RealRegistry:
         return path
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -27,6 +27,12 @@ ENGINES = [
     *(CLASSIC, NEW_CLASSIC, CONTAINERD),
     *(pytest.param(real, marks=pytest.mark.engine) for real in _FIXTURES),
 ]
+#: Those of them that keep no digests, and so have several images in one request.
+CLASSIC_STORES = [
+    CLASSIC,
+    NEW_CLASSIC,
+    *(pytest.param(real, marks=pytest.mark.engine) for real in (REAL, REAL_26)),
+]
 _numbers = itertools.count(1)
 
 

@@ -11,7 +11,7 @@ from bundler.cli.console import Console
 
 
 def run(
-    bundle: options.BundleDirectory,
+    bundles: options.BundleDirectories,
     destination: Annotated[
         str, typer.Argument(metavar="DEST", help="oci:DIRECTORY, a DIRECTORY, or docker-archive:FILE.")
     ],
@@ -30,5 +30,7 @@ def run(
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
     selection = Selection(tuple(app or ()), tuple(image or ()))
-    report = extract(open_bundle(bundle, read_limits(limit)), destination, selection, progress=console.progress)
+    report = extract(
+        open_bundle(*bundles, limits=read_limits(limit)), destination, selection, progress=console.progress
+    )
     return finish_transfer(console, report, extracted_image)

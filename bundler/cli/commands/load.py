@@ -7,7 +7,7 @@ from bundler.cli.console import Console
 
 
 def run(
-    bundle: options.BundleDirectory,
+    bundles: options.BundleDirectories,
     app: options.Applications = None,
     image: options.Images = None,
     on_existing_tag: options.ExistingTag = "overwrite",
@@ -26,6 +26,9 @@ def run(
     policy = checked_policy(on_existing_tag)
     selection = Selection(tuple(app or ()), tuple(image or ()))
     report = load(
-        open_bundle(bundle, read_limits(limit)), selection, on_existing_tag=policy, progress=console.progress
+        open_bundle(*bundles, limits=read_limits(limit)),
+        selection,
+        on_existing_tag=policy,
+        progress=console.progress,
     )
     return finish_transfer(console, report, loaded_image)

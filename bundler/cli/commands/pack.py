@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bundler.cli import options
 from bundler.cli.console import Console
 
+if TYPE_CHECKING:
+    from bundler.bundle.manifest import BundleManifest
+    from bundler.bundle.parity.making import ParityOutcome
+    from bundler.packing.planning.options import PackOptions
+    from bundler.packing.writing.output import OutputDirectory
+    from bundler.progress import Progress
+
 
 def run(
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Directory of the bundle, new or empty.")
+        Path,
+        typer.Option("--output", "-o", metavar="DIR", help="Directory: new, empty, or of a pack that was cut."),
     ],
     items: options.Items = None,
     name: options.BundleName = None,
@@ -21,6 +29,8 @@ def run(
     part_size: options.PartSize = None,
     compression: options.Compression = None,
     level: options.CompressionLevel = None,
+    parity: options.Parity = None,
+    survive_parts: options.SurviveParts = None,
     plain_http: options.PlainHttp = False,
     check: Annotated[
         bool,
@@ -29,42 +39,71 @@ def run(
             help="Then read all sources again, pack to nowhere, and compare every part. Writes nothing.",
         ),
     ] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew: keep nothing that an unfinished pack left in DIR.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Do what plan does, write nothing.")] = False,
     limit: options.LimitValues = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
-    """Pack images, grouped by application, into a bundle of parts that fit the medium."""
+    """Pack images, grouped by application, into a bundle of parts that fit the medium.
+
+    After an interruption the same command goes on where it was cut.
+    """
     from bundler.api.packing import planned
     from bundler.cli.limits import read_limits
     from bundler.cli.plan_view import show_plan
     from bundler.cli.request import Wishes, read_request
-    from bundler.cli.views import bundle_summary, show_summary
     from bundler.packing.pack import check_reproducible, write_bundle
     from bundler.packing.writing.output import OutputDirectory
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
     applications, chosen = read_request(
-        items or [], Wishes(name, version, part_size, compression, level, read_limits(limit))
+        items or [],
+        Wishes(name, version, part_size, compression, level, read_limits(limit), parity, survive_parts),
     )
     progress, directory = console.progress, OutputDirectory(output)
-    with planned(
-        applications,
-        options=chosen,
-        plain_http=plain_http,
-        progress=progress,
-        output=None if dry_run else directory,
-    ) as plan:
+    kept_in = None if dry_run else directory
+    with planned(applications, options=chosen, plain_http=plain_http, progress=progress, output=kept_in) as plan:
         if dry_run:
             show_plan(console, plan, chosen, output)
             return 0
-        manifest = write_bundle(plan, directory, chosen, progress)
+        manifest = write_bundle(plan, directory, chosen, progress, restart=restart)
         if check:
             check_reproducible(plan, manifest, chosen, progress)
-    checked = {"reproducible": True} if check else {}
-    console.document({"directory": str(output), **bundle_summary(manifest), **checked})
-    show_summary(console, manifest)
-    if check:
-        console.line("checked  a second pack gives the same bytes")
+    made = _make_parity(output, chosen, progress, restart=restart)
+    _show(console, directory, manifest, made, checked=check)
     return 0
+
+
+def _make_parity(output: Path, chosen: PackOptions, progress: Progress, *, restart: bool) -> ParityOutcome | None:
+    from bundler.api.parity import parity
+
+    if chosen.parity is None:
+        return None
+    return parity(output, chosen.parity, restart=restart, limits=chosen.limits, progress=progress)
+
+
+def _show(
+    console: Console,
+    directory: OutputDirectory,
+    manifest: BundleManifest,
+    parity: ParityOutcome | None,
+    *,
+    checked: bool,
+) -> None:
+    from bundler.cli.parity_view import outcome_document, show_parity
+    from bundler.cli.views import bundle_summary, show_summary
+
+    kept = directory.bytes_kept
+    written = sum(archive.size for archive in manifest.archives) - kept
+    more = {"bytes_kept": kept, "bytes_written": written, **({"reproducible": True} if checked else {})}
+    made = {"parity": outcome_document(parity)} if parity else {}
+    console.document({"directory": str(directory.path), **bundle_summary(manifest), **more, **made})
+    show_summary(console, manifest)
+    if parity:
+        show_parity(console, parity.table)
+    if checked:
+        console.line("checked  a second pack gives the same bytes")

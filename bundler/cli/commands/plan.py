@@ -22,6 +22,8 @@ def run(
     part_size: options.PartSize = None,
     compression: options.Compression = None,
     level: options.CompressionLevel = None,
+    parity: options.Parity = None,
+    survive_parts: options.SurviveParts = None,
     plain_http: options.PlainHttp = False,
     limit: options.LimitValues = None,
     json: options.Json = False,
@@ -36,7 +38,8 @@ def run(
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
     applications, chosen = read_request(
-        items or [], Wishes(name, version, part_size, compression, level, read_limits(limit))
+        items or [],
+        Wishes(name, version, part_size, compression, level, read_limits(limit), parity, survive_parts),
     )
     with planned(applications, options=chosen, plain_http=plain_http, progress=console.progress) as plan:
         show_plan(console, plan, chosen, output)

@@ -12,7 +12,7 @@ from bundler.cli.console import Console
 
 
 def run(
-    bundle: options.BundleDirectory,
+    bundles: options.BundleDirectories,
     level: Annotated[
         str,
         typer.Option(
@@ -40,7 +40,7 @@ def run(
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
     chosen = checked_level(level)
-    report = verify(open_bundle(bundle, read_limits(limit)), chosen, key=key, progress=console.progress)
+    report = verify(open_bundle(*bundles, limits=read_limits(limit)), chosen, key=key, progress=console.progress)
     console.document(report_document(report))
     show_report(console, report)
     return int(report.exit_status)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from bundler.content.hashing import sha256
+from bundler.content.tar import file_header, padding
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree, PlatformImage
@@ -24,9 +25,15 @@ from bundler.model.reference import Reference
 from bundler.packing.writing.archive_writer import blob_path
 
 OCI_LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
+OCI_LAYOUT_FILE = "oci-layout"
 # A layer that another image of the bundle brought may have Docker's type; in an OCI manifest it gets OCI's.
 _OCI_LAYERS = {"none": OCI_LAYER, "gzip": OCI_LAYER_GZIP, "zstd": OCI_LAYER_ZSTD}
 _PREFERRED = Platform.of("linux", "amd64")
+
+
+def layout_entry() -> bytes:
+    """Return the first entry of an application's archive, with its padding."""
+    return file_header(OCI_LAYOUT_FILE, len(OCI_LAYOUT)) + OCI_LAYOUT + bytes(padding(len(OCI_LAYOUT)))
 
 
 def make_image_tree(config: ImageConfig, layers: Iterable[Descriptor]) -> ImageTree:

@@ -8,6 +8,7 @@ fixed pool of buffers, so memory is the same for every size of image.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,11 +21,14 @@ from bundler.errors import DamagedContent
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.packing.pipeline.jobs import Buffer, Job, Mark, Piece
 from bundler.packing.pipeline.transform import Transform
+from bundler.packing.writing.recorder import NO_RECORDER, Recorder
 from bundler.progress import Task
 
 _BUFFERS = 16
 _CAPACITY = 6
 _NO_BOUND = 1 << 62
+#: Ctrl-C must end a pack within 10 seconds, whatever a disk does.
+_PATIENCE_SECONDS = 5.0
 
 
 class Pipeline:
@@ -33,11 +37,21 @@ class Pipeline:
     ``add`` returns as soon as a blob has been read; what became of it is told by ``collect``.
     """
 
-    def __init__(self, task: Task, workers: int | None = None, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Start the threads; ``workers`` are the compressor's own, which change no byte."""
+    def __init__(
+        self,
+        task: Task,
+        workers: int | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        recorder: Recorder = NO_RECORDER,
+    ) -> None:
+        """Start the threads; ``workers`` are the compressor's own, which change no byte.
+
+        ``recorder`` is told of each blob as soon as it is written.
+        """
         self._task = task
         self._workers = workers
         self._limits = limits
+        self._recorder = recorder
         self._free: Channel[Buffer] = Channel(_BUFFERS)
         for _ in range(_BUFFERS):
             self._free.put(Buffer(bytearray(BUFFER_BYTES)))
@@ -84,7 +98,14 @@ class Pipeline:
             thread.join()
 
     def abort(self) -> None:
-        """Stop all threads, whatever they do; what was written so far is nobody's any more."""
+        """Stop all threads, but let blobs that were read to their end be written: nobody shall read them again.
+
+        A disk that takes too long for that is not waited for.
+        """
+        self._incoming.end()
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0))
         self._break_off()
         for thread in self._threads:
             thread.join()
@@ -151,7 +172,9 @@ class Pipeline:
             else:
                 digest = hash_out.digest
                 job.check_digest(digest)
-                self._written.put(job.blob(digest, job.archive.end_blob(digest), offset))
+                row = job.blob(digest, job.archive.end_blob(digest), offset)
+                self._recorder.blob(row)
+                self._written.put(row)
 
     def _release(self, piece: Piece) -> None:
         if piece.buffer is not None:

@@ -43,6 +43,12 @@ class PackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     compression: Annotated[str | None, msgspec.Meta(description="zstd or gzip.")] = None
     level: Annotated[int | None, msgspec.Meta(description="Compression level: zstd 1-19, gzip 1-9.")] = None
+    parity: Annotated[
+        str | None, msgspec.Meta(description="Make parity of this share of the bundle, such as 10%.")
+    ] = None
+    survive_parts: Annotated[
+        int | None, msgspec.Meta(description="Make parity that mends this number of lost parts, whichever.")
+    ] = None
 
 
 class _StrictLoader(yaml.SafeLoader):

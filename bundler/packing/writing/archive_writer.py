@@ -8,8 +8,10 @@ from bundler.bundle.manifest import Archive
 from bundler.content.tar import BLOCK_BYTES, END_OF_ARCHIVE, file_header, padding
 from bundler.errors import DiskError
 from bundler.model.digest import Digest
+from bundler.packing.writing.archive_start import FROM_THE_START, ArchiveStart
 from bundler.packing.writing.cut_file import CutFile
 from bundler.packing.writing.part_sealer import PartSealer
+from bundler.packing.writing.recorder import NO_RECORDER, Recorder
 
 
 def blob_path(digest: Digest) -> str:
@@ -20,12 +22,25 @@ def blob_path(digest: Digest) -> str:
 class ArchiveWriter:
     """An archive that is being written: an ``ArchiveSink``."""
 
-    def __init__(self, directory: Path, name: str, part_bytes: int, block_bytes: int) -> None:
-        """Begin an archive; its first file appears with its first byte."""
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        part_bytes: int,
+        block_bytes: int,
+        start: ArchiveStart = FROM_THE_START,
+        recorder: Recorder = NO_RECORDER,
+    ) -> None:
+        """Begin an archive, whose first file appears with its first byte, or go on with one that was cut.
+
+        ``recorder`` is told of each part that is whole, and of the archive when it is.
+        """
         self.name = name
-        self._cut = CutFile(directory, name, part_bytes)
-        self._sealer = PartSealer(directory, name, part_bytes, block_bytes, self._cut)
+        self._recorder = recorder
+        self._cut = CutFile(directory, name, part_bytes, start.position)
+        self._sealer = PartSealer(directory, name, part_bytes, block_bytes, self._cut, start, recorder)
         self._header_at = 0
+        self._proven = start.position
         self._size_known = False
 
     def begin_blob(self, digest: Digest | None = None, size: int = 0) -> int:
@@ -47,19 +62,19 @@ class ArchiveWriter:
             self._sealer.settle(self._cut.position)
 
     def end_blob(self, digest: Digest) -> int:
-        """End the blob; write its header if that is still owed. Return its size in bytes."""
+        """End the blob, which has its digest; write its header if that is still owed. Return its size in bytes."""
         size = self._cut.position - self._header_at - BLOCK_BYTES
         if not self._size_known:
             self._cut.patch(self._header_at, file_header(blob_path(digest), size))
         self._cut.write(bytes(padding(size)))
-        self._sealer.settle(self._cut.position)
+        self._end_entry()
         return size
 
     def add_file(self, name: str, data: bytes) -> None:
         """Write a small file that is no blob."""
         self._cut.write(file_header(name, len(data)))
         self._cut.write(data + bytes(padding(len(data))))
-        self._sealer.settle(self._cut.position)
+        self._end_entry()
 
     def finish(self, *, with_end_marker: bool) -> Archive:
         """Complete the archive; its parts are whole, durable and under their final names afterwards.
@@ -70,14 +85,20 @@ class ArchiveWriter:
         if with_end_marker:
             self._cut.write(END_OF_ARCHIVE)
         self._cut.close()
-        self._sealer.settle(self._cut.position)
-        return Archive(name=self.name, size=self._cut.position, parts=self._sealer.finish())
+        self._end_entry()
+        archive = Archive(name=self.name, size=self._cut.position, parts=self._sealer.finish())
+        self._recorder.archive(self.name, archive.size)
+        return archive
 
     def abandon(self) -> None:
-        """Stop writing; what was written stays under partial names. Safe after any error."""
+        """Stop writing; what was written stays, and only whole parts have final names. Safe after any error."""
         try:
             self._cut.close()
         except DiskError:
             pass  # nobody wants these bytes any more
         finally:
-            self._sealer.abandon()
+            self._sealer.abandon(self._proven)
+
+    def _end_entry(self) -> None:
+        self._proven = self._cut.position
+        self._sealer.settle(self._proven)

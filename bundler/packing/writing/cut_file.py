@@ -15,15 +15,15 @@ class CutFile:
     No file stays open but the last one, however many parts a single blob spans.
     """
 
-    def __init__(self, directory: Path, archive: str, part_bytes: int) -> None:
-        """Begin to write; ``part_bytes`` 0 means that nothing is cut."""
+    def __init__(self, directory: Path, archive: str, part_bytes: int, position: int = 0) -> None:
+        """Begin to write at ``position``, behind bytes that are there; ``part_bytes`` 0: nothing is cut."""
         self._directory = directory
         self._archive = archive
         self._part_bytes = part_bytes
         self._count = 0
         self._room = 0
         self._file: int | None = None
-        self.position = 0
+        self.position = position
 
     def write(self, data: bytes | memoryview) -> None:
         """Append bytes; a new part begins only when there is a byte for it.
@@ -34,7 +34,7 @@ class CutFile:
         rest = memoryview(data)
         while rest:
             if self._file is None or self._room == 0:
-                self._next_part()
+                self._open_part()
             piece = rest if not self._part_bytes else rest[: self._room]
             assert self._file is not None
             with disk_errors(self.partial_path(self._count)):
@@ -86,11 +86,13 @@ class CutFile:
             with disk_errors(self.partial_path(self._count)):
                 os.close(descriptor)
 
-    def _next_part(self) -> None:
+    def _open_part(self) -> None:
+        """Open the part that takes the next byte: a new one, or at the start one that is there in part."""
         self.close()
-        self._count += 1
+        self._count, inside = self.locate(self.position)
         path = self.partial_path(self._count)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
         with disk_errors(path):
-            self._file = os.open(path, flags, 0o644)
-        self._room = self._part_bytes
+            self._file = os.open(path, flags if inside else flags | os.O_TRUNC, 0o644)
+            os.lseek(self._file, inside, os.SEEK_SET)
+        self._room = self._part_bytes - inside

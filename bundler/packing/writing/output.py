@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
-import shutil
-from collections.abc import Iterable
 from pathlib import Path
 
 from bundler.bundle.checksums import write_checksums
@@ -15,12 +11,17 @@ from bundler.bundle.names import (
     BUNDLE_JSON,
     BUNDLE_JSON_COPY,
     CHECKSUMS,
+    PACK_JOURNAL,
+    PARITY_JOURNAL,
+    PARITY_JSON,
     README,
+    is_parity_name,
     is_part_name,
     is_system_file,
 )
 from bundler.content.file_lock import FileLock
-from bundler.content.files import PARTIAL_SUFFIX, disk_errors, partial, write_file
+from bundler.content.files import disk_errors, is_regular, partial, whole_name, write_file
+from bundler.content.free_space import free_bytes
 from bundler.errors import NoSpace, OutputExists
 from bundler.model.sizes import format_size
 
@@ -31,18 +32,23 @@ STANDARD_INPUT = "standard-input"
 
 
 class OutputDirectory:
-    """A directory that belongs to one pack, from ``prepare`` on."""
+    """A directory that belongs to one pack, from ``prepare`` on.
+
+    Attributes:
+        bytes_kept: bytes of parts that an earlier run left there and this one keeps.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.bytes_kept = 0
         self._is_prepared = False
         self._lock: FileLock | None = None
 
     def prepare(self) -> None:
         """Create the directory if need be, and make it this pack's own.
 
-        What an unfinished pack left there is removed; anything else is never touched. Once it was done it is
-        not done again. Until ``release`` no other pack gets the directory; a crash releases it too.
+        What an unfinished pack left there stays until ``clear``; anything else is never touched. Once it was
+        done it is not done again. Until ``release`` no other pack gets the directory; a crash releases it too.
 
         Raises:
             OutputExists: it holds a bundle, or files that no pack wrote, or another pack is writing there.
@@ -58,16 +64,43 @@ class OutputDirectory:
         self._refuse_strangers()
         self._lock = FileLock(self.path / UNFINISHED)
         try:
-            # Only now is it certain that nobody changes it: look again, then clear it.
-            leftovers = self._refuse_strangers()
+            # Only now is it certain that nobody changes it: look again.
+            self._refuse_strangers()
             with disk_errors(self.path):
-                for name in leftovers:
-                    if name != UNFINISHED:
-                        (self.path / name).unlink()
+                # Of a pipe nothing is left but this; it comes anew.
+                partial(self.path / STANDARD_INPUT).unlink(missing_ok=True)
         except BaseException:
             self.release()
             raise
         self._is_prepared = True
+
+    def reopen(self) -> None:
+        """Take a bundle that lies there for the beginning of a pack; its files stay until ``clear``.
+
+        Raises:
+            OutputExists: it holds more than a pack makes, such as a signature, which nobody could make again.
+            DiskError: the disk refused.
+        """
+        with disk_errors(self.path):
+            names = {entry.name for entry in self.path.iterdir() if not is_system_file(entry.name)}
+        if strangers := sorted(name for name in names - {BUNDLE_JSON} if not _is_leftover(self.path / name)):
+            raise OutputExists(f"{self.path} holds {', '.join(strangers[:3])}", advice="Choose another directory.")
+        with disk_errors(self.path):
+            # Empty, as at the beginning: with the table in it, it would be that of an unfinished copy.
+            (self.path / UNFINISHED).write_bytes(b"")
+            (self.path / BUNDLE_JSON).unlink()
+
+    def clear(self) -> None:
+        """Remove what an unfinished pack left; ``prepare`` comes first.
+
+        Raises:
+            DiskError: the disk refused.
+        """
+        kept = (UNFINISHED, partial(Path(STANDARD_INPUT)).name)
+        with disk_errors(self.path):
+            for name in self._refuse_strangers():
+                if name not in kept:
+                    (self.path / name).unlink()
 
     def release(self) -> None:
         """Let others have the directory; may be called more than once."""
@@ -80,11 +113,15 @@ class OutputDirectory:
         with disk_errors(self.path):
             found = sorted(entry.name for entry in self.path.iterdir() if not is_system_file(entry.name))
         if BUNDLE_JSON in found:
-            raise OutputExists(f"{self.path} already holds a bundle")
+            raise OutputExists(f"{self.path} already holds another bundle", advice="Choose another directory.")
         strangers = [name for name in found if not _is_leftover(self.path / name)]
-        if strangers or (found and UNFINISHED not in found):
+        # Either of the two is a pack's; one alone is left where somebody tidied up.
+        if strangers or (found and not {UNFINISHED, PACK_JOURNAL} & set(found)):
             named = ", ".join((strangers or found)[:3])
             raise OutputExists(f"{self.path} is not empty: it holds {named}")
+        if UNFINISHED in found and PACK_JOURNAL not in found and (self.path / UNFINISHED).stat().st_size:
+            # A pack writes the table into that file last, and has its journal then.
+            raise OutputExists(f"{self.path} holds an unfinished copy of a bundle")
         return found
 
     def check_space(self, needed: int) -> None:
@@ -109,39 +146,19 @@ class OutputDirectory:
         # This also replaces the mark of the unfinished pack.
         write_file(self.path / BUNDLE_JSON, manifest.raw)
 
-    def withdraw(self, parts: Iterable[str]) -> None:
-        """After an error: leave nothing of this pack under a final name.
-
-        A disk that refuses this too, as a stick that was pulled out does, is not an error of its own: each part
-        under its final name is whole, and without bundle.json nobody takes the directory for a bundle.
-        """
-        # The table first: it must never stand beside parts that are gone.
-        for name in (BUNDLE_JSON, *parts):
-            with contextlib.suppress(OSError):
-                (self.path / name).replace(partial(self.path / name))
-        for name in (README, CHECKSUMS, BUNDLE_JSON_COPY):
-            with contextlib.suppress(OSError):
-                (self.path / name).unlink(missing_ok=True)
-
-
-def free_bytes(path: Path) -> int:
-    """Return how many bytes this user may still write below the nearest existing directory.
-
-    Raises:
-        DiskError: the disk refused.
-    """
-    with disk_errors(path):
-        for candidate in (path, *path.absolute().parents):
-            try:
-                return shutil.disk_usage(candidate).free
-            except FileNotFoundError:
-                continue
-    raise OSError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    def forget(self) -> None:
+        """Remove the journal of a pack that is finished; a disk that refuses this harms nothing any more."""
+        with contextlib.suppress(OSError):
+            (self.path / PACK_JOURNAL).unlink(missing_ok=True)
 
 
 def _is_leftover(path: Path) -> bool:
-    whole = path.name.removesuffix(PARTIAL_SUFFIX)
-    is_ours = is_part_name(whole) or whole in (BUNDLE_JSON, BUNDLE_JSON_COPY, CHECKSUMS, README)
-    is_ours = is_ours or path.name == partial(Path(STANDARD_INPUT)).name
+    whole = whole_name(path.name)
+    is_ours = (
+        is_part_name(whole)
+        or is_parity_name(whole)
+        or whole in (BUNDLE_JSON, BUNDLE_JSON_COPY, CHECKSUMS, PARITY_JSON, README)
+    )
+    is_ours = is_ours or path.name in (PACK_JOURNAL, PARITY_JOURNAL, partial(Path(STANDARD_INPUT)).name)
     # A pack writes files only; what a link leads to must not be written over.
-    return is_ours and path.is_file() and not path.is_symlink()
+    return is_ours and is_regular(path)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from pathlib import Path
+
+import msgspec
 
 from bundler.bundle.manifest import Part
 from bundler.bundle.names import archive_file, part_file
 from bundler.content.channel import ChannelClosed
-from bundler.content.files import disk_errors, partial, sync_directory, sync_file
+from bundler.content.files import disk_errors, sync_directory, sync_file
 from bundler.content.hashing import PartSums
 from bundler.content.streams import BUFFER_BYTES
 from bundler.errors import DiskError
+from bundler.packing.writing.archive_start import ArchiveStart
 from bundler.packing.writing.cut_file import CutFile
+from bundler.packing.writing.recorder import Recorder
 
 
 class PartSealer:
@@ -23,14 +28,24 @@ class PartSealer:
     only when all its bytes are final, hashed and durable.
     """
 
-    def __init__(self, directory: Path, archive: str, part_bytes: int, block_bytes: int, cut: CutFile) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        archive: str,
+        part_bytes: int,
+        block_bytes: int,
+        cut: CutFile,
+        start: ArchiveStart,
+        recorder: Recorder,
+    ) -> None:
         self._directory = directory
         self._archive = archive
         self._part_bytes = part_bytes
         self._block_bytes = block_bytes
         self._cut = cut
-        self._parts: list[Part] = []
-        self._final_to = 0
+        self._recorder = recorder
+        self._parts = list(start.sealed)
+        self._final_to = start.position
         self._complete = False
         self._stopped = False
         self._error: BaseException | None = None
@@ -64,19 +79,25 @@ class PartSealer:
             raise self._error
         return tuple(self._parts)
 
-    def abandon(self) -> None:
-        """Stop, and take the final names back from the parts that have them: the bundle is not whole."""
+    def abandon(self, proven: int) -> None:
+        """Stop, and take the final names back from parts that hold bytes behind offset ``proven``.
+
+        They are of a blob that did not end, and whose digest nobody has seen. The others stay: the next run goes
+        on behind them.
+        """
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
         self._thread.join()
-        for part in self._parts:
-            path = self._directory / part.file
-            try:
-                path.replace(partial(path))
-            except OSError:
-                # The disk that broke the pack may refuse this too; a part under its final name is whole.
-                continue
+        end = sum(part.size for part in self._parts)
+        for number in range(len(self._parts), 0, -1):
+            part = self._parts[number - 1]
+            if end <= proven:
+                return
+            end -= part.size
+            # A disk that refuses this too harms nothing: the next run looks at every byte.
+            with contextlib.suppress(OSError):
+                (self._directory / part.file).replace(self._cut.partial_path(number))
 
     def _run(self) -> None:
         try:
@@ -133,10 +154,9 @@ class PartSealer:
     def _seal(self, path: Path, number: int, sums: PartSums, *, only: bool) -> None:
         name = archive_file(self._archive) if only else part_file(self._archive, number, number)
         self._rename(path, name)
-        # From here on `abandon` knows of the name, whatever fails.
-        self._parts.append(
-            Part(file=name, size=sums.size, sha256=sums.sha256, xxh3_128=sums.xxh3_128, blocks=sums.blocks)
-        )
+        part = Part(file=name, size=sums.size, sha256=sums.sha256, xxh3_128=sums.xxh3_128, blocks=sums.blocks)
+        self._parts.append(part)
+        self._recorder.part(self._archive, number, part)
         if len(part_file(self._archive, 1, number)) > len(part_file(self._archive, 1, max(number - 1, 1))):
             self._widen(number)
         with disk_errors(self._directory):
@@ -147,9 +167,8 @@ class PartSealer:
         for index, part in enumerate(self._parts[:-1]):
             name = part_file(self._archive, index + 1, count)
             self._rename(self._directory / part.file, name)
-            self._parts[index] = Part(
-                file=name, size=part.size, sha256=part.sha256, xxh3_128=part.xxh3_128, blocks=part.blocks
-            )
+            self._parts[index] = msgspec.structs.replace(part, file=name)
+            self._recorder.part(self._archive, index + 1, self._parts[index])
 
     def _rename(self, path: Path, name: str) -> None:
         with disk_errors(path):

@@ -15,7 +15,7 @@ from bundler.model.digest import Digest
 from bundler.model.json_documents import parse_json
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.reference import Reference
-from bundler.transports.engine.contexts import require_context
+from bundler.transports.engine.contexts import check_address, require_engine_address
 from bundler.transports.engine.facts import (
     EngineImage,
     EngineInfo,
@@ -71,13 +71,17 @@ class EngineClient:
             limits: Bounds the engine's answers.
 
         Raises:
-            Unreachable: no engine answers there.
+            Unreachable: no engine answers there. Unauthorised: this user may not use it.
+            ConfigError: DOCKER_HOST, the context or ``host`` is no address of an engine, or one over ssh.
+            NotFound: there is no such context.
         """
         with engine_errors("connecting to the Docker engine"):
             import docker
 
             if host is None:
-                require_context()
+                require_engine_address()
+            else:
+                check_address(host, "the caller")
             seconds = cast(int, timeout)
             client = (
                 docker.DockerClient(base_url=host, timeout=seconds)
@@ -143,19 +147,27 @@ class EngineClient:
                 self._chains[image_id] = chain_ids(image.diff_ids)
         return frozenset(chain for image_id in ids for chain in self._chains.get(image_id, ()))
 
-    def save(self, name: str) -> ByteStream:
-        """Return the tar of one image, by name or ID, as the engine sends it; nothing of it is verified.
+    def save(self, *names: str) -> ByteStream:
+        """Return one tar of images, by name or ID, as the engine sends it; nothing of it is verified.
 
-        The engine first prepares the whole image, silently and often for minutes; this call waits for it.
+        It holds each layer once, and the images in any order. The engine first prepares all of it, silently and
+        often for minutes; this call waits for it.
+
+        Args:
+            names: At least one: without any, an engine sends an empty tar.
 
         Raises:
             NotFound: there is no such image.
             Unreachable, Refused: the engine.
         """
-        doing = f"reading {name} from the engine"
+        more = f" and {len(names) - 1} more images" if len(names) > 1 else ""
+        doing = f"reading {names[0]}{more} from the engine"
         with engine_errors(doing):
             response = self._api._get(
-                self._api._url("/images/{0}/get", name), stream=True, timeout=(self._timeout, None)
+                self._api._url("/images/get"),
+                params={"names": names},
+                stream=True,
+                timeout=(self._timeout, None),
             )
             try:
                 self._api._raise_for_status(response)

@@ -27,7 +27,7 @@ def engine_errors(doing: str) -> Iterator[None]:
     Raises:
         NotFound: the engine says that there is no such thing.
         NoSpace: the engine's disk is full.
-        Refused: the engine says no for another reason.
+        Refused: the engine says no for another reason; Unauthorised: this user may not use it.
         Unreachable: it does not answer, or broke off.
     """
     # Importing the SDK takes longer than most commands that need no engine.
@@ -64,11 +64,15 @@ def understood(doing: str) -> Iterator[None]:
         raise ProtocolError(f"{doing}: {error}") from error
 
 
-def unreachable(reason: str, doing: str) -> Unreachable:
-    """Make the error of an engine that cannot be talked to."""
-    advice = "Check that the engine runs and that DOCKER_HOST or the docker context points to it."
+def unreachable(reason: str, doing: str) -> AirbundleError:
+    """Make the error of an engine that cannot be talked to, or of a socket that this user may not use."""
     if "Permission denied" in reason or "PermissionError" in reason:
-        advice = "This user may not use the engine: become root or join the group that owns its socket."
+        return Unauthorised(
+            f"{doing}: this user may not use the engine: {clean(reason)}",
+            advice="Become root, or join the group that owns the engine's socket: "
+            "`sudo usermod -aG docker $USER`, then log in again.",
+        )
+    advice = "Check that the engine runs and that DOCKER_HOST or the docker context points to it."
     return Unreachable(f"{doing}: the engine does not answer: {clean(reason)}", advice=advice)
 
 

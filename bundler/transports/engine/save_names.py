@@ -1,4 +1,4 @@
-"""Knows which layer is which while a saved image goes by, in every layout that engines have used.
+"""Knows which layer is which while saved images go by, in every layout that engines have used.
 
 Since 25.0 engines name layers by their DiffID. Before, a layer was ``<v1 id>/layer.tar``, and the table that
 says which one that is came last. But a v1 id is itself a hash, over the ChainID of the layer and over the
@@ -9,7 +9,7 @@ So the position of a layer follows from that document, and a wrong conclusion wo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -28,22 +28,27 @@ _NOT_HASHED_BELOW_THE_TOP = (*_NOT_HASHED, "os")
 
 
 class SaveNames:
-    """Follows the entries of one saved image and tells what each regular file is by its name."""
+    """Follows the entries of saved images and tells what each regular file is by its name."""
 
-    def __init__(self, config_digest: Digest, diff_ids: Sequence[Digest], limits: Limits = DEFAULT_LIMITS) -> None:
-        self._config_digest = config_digest
-        self._stack = tuple(zip(diff_ids, chain_ids(diff_ids), strict=True))
+    def __init__(self, layers: Mapping[Digest, Sequence[Digest]], limits: Limits = DEFAULT_LIMITS) -> None:
+        """Expect images, each by the digest of its config; ``layers`` gives the DiffIDs, bottom first."""
+        self._config_digests = frozenset(layers)
+        self._by_chain = {
+            chain: diff_id
+            for diff_ids in layers.values()
+            for chain, diff_id in zip(chain_ids(diff_ids), diff_ids, strict=True)
+        }
         self._limits = limits
         self._known: dict[str, Digest] = {}
 
     def learn(self, path: str, digest: Digest) -> None:
-        """Remember what a file is, for the next time that the image is saved."""
+        """Remember what a file is, for the next time that the images are saved."""
         self._known[path] = digest
 
     def identify(self, entry: TarEntry, reader: TarReader) -> Digest | None:
         """Return the digest that the file must have, which its bytes still have to prove; ``None`` if unknown.
 
-        May read the payload of files that are no content of the image.
+        May read the payload of files that are no content of an image.
 
         Raises:
             DamagedContent: the archive is truncated.
@@ -66,7 +71,7 @@ class SaveNames:
         except MalformedDocument:
             return None
         # Podman names layers <DiffID>.tar at the top of the archive.
-        return digest if (suffix == "json") == (digest == self._config_digest) else None
+        return digest if (suffix == "json") == (digest in self._config_digests) else None
 
     def _of_v1_document(self, v1_id: str, document: bytes) -> Digest | None:
         try:
@@ -78,7 +83,7 @@ class SaveNames:
             hashed = {key: bytes(raw) for key, raw in fields.items() if key not in left_out}
             if parent:
                 hashed["parent"] = _json_text(f"sha256:{parent}")
-            for diff_id, chain in self._stack:
+            for chain, diff_id in self._by_chain.items():
                 hashed["layer_id"] = _json_text(chain)
                 if sha256(_json_object(hashed)).hex == v1_id:
                     return diff_id

@@ -13,16 +13,20 @@ from bundler.errors import (
     NotFound,
     ProtocolError,
     Refused,
+    ServerFault,
     Unauthorised,
     Unreachable,
 )
 from bundler.model.json_documents import convert, parse_json
 from bundler.model.limits import Limits
+from bundler.transports.registry.retries import Busy, parse_retry_after
 from bundler.transports.registry.wire import Answer
 from bundler.transports.registry.words import clean
 
 _HTTPS_EXPECTED = ("http request to an https server", "plain http request was sent to https port")
 _MOST_ERRORS = 3
+#: What may be different a moment later. Other faults of a server, such as 501, stay.
+_PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 
 class _Error(msgspec.Struct):
@@ -39,7 +43,7 @@ def require(answer: Answer, expected: Collection[int], limits: Limits, what: str
     """Go on if the status is an expected one; else close the answer and raise what it means.
 
     Raises:
-        Unauthorised, NotFound, Refused, Unreachable, ProtocolError: see :func:`failure`.
+        Unauthorised, NotFound, Refused, Busy, ServerFault, ProtocolError: see :func:`failure`.
     """
     if answer.status not in expected:
         raise failure(answer, limits, what)
@@ -67,8 +71,10 @@ def failure(answer: Answer, limits: Limits, what: str) -> AirbundleError:
     if status == 413:
         advice = "Raise the size of requests that the registry, or the proxy before it, accepts."
         return Refused(message, advice=advice)
-    if status == 429 or status >= 500:
-        return Unreachable(message, advice="The registry is busy or has a fault of its own: try again later.")
+    if status in _PASSING_STATUSES:
+        return Busy(message, retry_after=parse_retry_after(answer.header("Retry-After")))
+    if status >= 500:
+        return ServerFault(message)
     if 400 <= status < 500:
         return Refused(message)
     return ProtocolError(message)

@@ -8,6 +8,7 @@ from bundler.content.streams import BUFFER_BYTES, ByteStream, MemoryStream, Veri
 from bundler.errors import DamagedContent, NotFound, ProtocolError, Unreachable
 from bundler.model.descriptor import Descriptor
 from bundler.transports.registry.client import Repository
+from bundler.transports.registry.retries import PASSING, Attempts
 from bundler.transports.registry.wire import Answer
 from bundler.transports.registry.words import clean
 
@@ -22,12 +23,13 @@ def has_blob(repository: Repository, descriptor: Descriptor) -> bool:
         Unreachable, Refused: the registry.
     """
     try:
-        with repository.request(
-            "HEAD", _path(repository, descriptor), expected=(200,), what=f"blob {descriptor.digest}"
-        ) as answer:
-            size = answer.header("Content-Length")
-            said = answer.header("Docker-Content-Digest")
-            kind = answer.header("Content-Type")
+        size, said, kind = repository.ask(
+            "HEAD",
+            _path(repository, descriptor),
+            lambda answer: tuple(map(answer.header, ("Content-Length", "Docker-Content-Digest", "Content-Type"))),
+            expected=(200,),
+            what=f"blob {descriptor.digest}",
+        )
     except NotFound:
         return False
     # A portal or a web server may answer 200 to whatever is asked.
@@ -59,6 +61,10 @@ def open_raw_blob(repository: Repository, descriptor: Descriptor, offset: int = 
     """Open a blob as :func:`open_blob` does, but unverified: for a consumer that verifies itself."""
     if offset and offset == descriptor.size:
         return MemoryStream(b"")
+    return repository.retries.run(lambda: _open_once(repository, descriptor, offset))
+
+
+def _open_once(repository: Repository, descriptor: Descriptor, offset: int) -> _BlobStream:
     answer = repository.request(
         "GET",
         _path(repository, descriptor),
@@ -66,9 +72,9 @@ def open_raw_blob(repository: Repository, descriptor: Descriptor, offset: int = 
         what=f"blob {descriptor.digest}",
         headers={"Range": f"bytes={offset}-"} if offset else None,
     )
-    stream = _BlobStream(answer, descriptor, offset, str(repository))
+    stream = _BlobStream(repository, answer, descriptor)
     try:
-        stream.start()
+        stream.start(offset)
     except BaseException:
         stream.close()
         raise
@@ -76,35 +82,52 @@ def open_raw_blob(repository: Repository, descriptor: Descriptor, offset: int = 
 
 
 class _BlobStream:
-    """The body of an answer from an offset on, never beyond the size of the blob by more than a byte."""
+    """The body of an answer from an offset on, never beyond the size of the blob by more than a byte.
 
-    def __init__(self, answer: Answer, descriptor: Descriptor, offset: int, where: str) -> None:
-        self._answer = answer
+    When the connection breaks it goes on with another request, as long as each of them brings something.
+    """
+
+    def __init__(self, repository: Repository, answer: Answer, descriptor: Descriptor) -> None:
+        self._repository = repository
+        self._answer: Answer | None = answer
         self._descriptor = descriptor
-        self._offset = offset
         self._position = 0
-        self._name = f"{where}: blob {descriptor.digest}"
+        self._name = f"{repository}: blob {descriptor.digest}"
+        self._attempts = Attempts(repository.retries)
 
-    def start(self) -> None:
+    def start(self, offset: int) -> None:
         """Check what the registry made of the Range, and go to the offset."""
-        if self._answer.status == 416:
-            raise DamagedContent(f"{self._name} ends before byte {self._offset}")
-        if self._answer.status == 206:
-            if range_start(self._answer.header("Content-Range")) != self._offset:
-                got = clean(self._answer.header("Content-Range")) or "none"
-                raise ProtocolError(f"{self._name}: asked for bytes from {self._offset} on, got range {got}")
-            self._position = self._offset
-        buffer = memoryview(bytearray(min(BUFFER_BYTES, self._offset - self._position)))
-        while self._position < self._offset:
+        answer = self._open()
+        if answer.status == 416:
+            raise DamagedContent(f"{self._name} ends before byte {offset}")
+        if answer.status == 206:
+            if range_start(answer.header("Content-Range")) != offset:
+                got = clean(answer.header("Content-Range")) or "none"
+                raise ProtocolError(f"{self._name}: asked for bytes from {offset} on, got range {got}")
+            self._position = offset
+        buffer = memoryview(bytearray(min(BUFFER_BYTES, offset - self._position)))
+        while self._position < offset:
             # The registry ignored the Range: what was not asked for is read and dropped.
-            if not self.readinto(buffer[: self._offset - self._position]):
-                raise DamagedContent(f"{self._name} ends before byte {self._offset}")
+            count = answer.readinto(buffer[: offset - self._position])
+            if not count:
+                raise DamagedContent(f"{self._name} ends before byte {offset}")
+            self._position += count
 
     def readinto(self, buffer: memoryview) -> int:
         # One byte more may be read, so that a blob that goes on behind its size is noticed.
-        most = self._descriptor.size + 1 - self._position
-        count = self._answer.readinto(buffer[:most])
+        buffer = buffer[: self._descriptor.size + 1 - self._position]
+        while True:
+            self._attempts.begin()
+            try:
+                count = self._open().readinto(buffer)
+                break
+            except PASSING as error:
+                self.close()
+                if self._position >= self._descriptor.size:
+                    raise  # there is nothing left to ask for
+                self._attempts.failed(error)
         self._position += count
+        self._attempts.gained(count)
         if count == 0 and len(buffer) and self._position < self._descriptor.size:
             raise Unreachable(
                 f"{self._name} ended after {self._position} of {self._descriptor.size} bytes",
@@ -112,8 +135,16 @@ class _BlobStream:
             )
         return count
 
+    def _open(self) -> Answer:
+        if self._answer is None:
+            self._answer = _open_once(self._repository, self._descriptor, self._position)._answer
+            assert self._answer is not None
+        return self._answer
+
     def close(self) -> None:
-        self._answer.close()
+        answer, self._answer = self._answer, None
+        if answer is not None:
+            answer.close()
 
 
 def range_start(header: str) -> int | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import copy
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from bundler.errors import ProtocolError
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
@@ -11,8 +14,10 @@ from bundler.transports.registry.address import RegistryAddress
 from bundler.transports.registry.answers import require
 from bundler.transports.registry.auth import Authenticator
 from bundler.transports.registry.credentials import CredentialFinder, docker_credentials
+from bundler.transports.registry.retries import Retries, Tell
 from bundler.transports.registry.wire import NO_BODY, Answer, Body, Wire
 
+T = TypeVar("T")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DEFAULT_CONNECTIONS = 8
 
@@ -31,6 +36,7 @@ class RegistryClient:
         limits: Limits = DEFAULT_LIMITS,
         connections: int = _DEFAULT_CONNECTIONS,
         ca_file: Path | None = None,
+        retries: Retries | None = None,
     ) -> None:
         """Prepare a client; nothing is asked yet, not even for credentials.
 
@@ -40,6 +46,7 @@ class RegistryClient:
             limits: Bounds what is read.
             connections: How many connections are kept open to one host.
             ca_file: Certificates in PEM form that are trusted besides the system's.
+            retries: How often a request is sent again that failed in a way that may pass.
 
         Raises:
             ConfigError: ``ca_file`` cannot be read.
@@ -47,6 +54,7 @@ class RegistryClient:
         self.address = address
         self.limits = limits
         self._wire = Wire(address.name, connections, ca_file)
+        self.retries = replace(retries or Retries(), reached=lambda: self._wire.answered)
         self._auth = Authenticator(address, self._wire, credentials, limits)
 
     def request(
@@ -60,7 +68,7 @@ class RegistryClient:
         headers: Mapping[str, str] | None = None,
         body: Body = NO_BODY,
     ) -> Answer:
-        """Send a request and return its answer, which the caller closes.
+        """Send a request once and return its answer, which the caller closes.
 
         Args:
             method: Redirects of ``GET`` and ``HEAD`` are followed, of others not.
@@ -75,7 +83,9 @@ class RegistryClient:
             Unauthorised: credentials are missing or wrong.
             NotFound: 404.
             Refused: any other 4xx.
-            Unreachable: no answer, 429 or 5xx.
+            ConnectionLost: no answer.
+            Busy: 429, 500, 502, 503 or 504; ServerFault: any other 5xx.
+            Unreachable: no answer, and another try would get none either.
             ProtocolError: an answer that the protocol does not know here.
         """
         url = self.address.origin + target if target.startswith("/") else target
@@ -121,11 +131,27 @@ class RegistryClient:
 class Repository:
     """One repository of a registry, with the rights that its user needs."""
 
-    def __init__(self, client: RegistryClient, name: str, *, push: bool = False) -> None:
-        """Name a repository, such as ``library/busybox``; ``push`` asks for the right to write."""
+    def __init__(
+        self, client: RegistryClient, name: str, *, push: bool = False, retries: Retries | None = None
+    ) -> None:
+        """Name a repository, such as ``library/busybox``.
+
+        Args:
+            client: Of the registry.
+            name: Without the registry.
+            push: Ask for the right to write.
+            retries: Other manners of waiting than the client's.
+        """
         self.client = client
         self.name = name
+        self.retries = retries or client.retries
         self.scopes: tuple[str, ...] = (scope(name, push=push),)
+
+    def telling(self, tell: Tell) -> Repository:
+        """Return this repository, with somebody who is told of every further try."""
+        told = copy.copy(self)
+        told.retries = self.retries.with_manners(tell=tell)
+        return told
 
     @property
     def limits(self) -> Limits:
@@ -147,7 +173,7 @@ class Repository:
         body: Body = NO_BODY,
         more_scopes: tuple[str, ...] = (),
     ) -> Answer:
-        """Send a request with the rights of this repository; see :meth:`RegistryClient.request`."""
+        """Send a request once, with the rights of this repository; see :meth:`RegistryClient.request`."""
         return self.client.request(
             method,
             target,
@@ -157,6 +183,40 @@ class Repository:
             headers=headers,
             body=body,
         )
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        read: Callable[[Answer], T],
+        *,
+        expected: Collection[int],
+        what: str,
+        headers: Mapping[str, str] | None = None,
+        body: Body = NO_BODY,
+        more_scopes: tuple[str, ...] = (),
+    ) -> T:
+        """Send a request, as often as the retries allow, and return what ``read`` makes of its answer.
+
+        Only for requests that may be sent twice; ``read`` is called again when the answer breaks off.
+
+        Raises:
+            AirbundleError: see :meth:`RegistryClient.request`.
+        """
+
+        def once() -> T:
+            with self.request(
+                method,
+                target,
+                expected=expected,
+                what=what,
+                headers=headers,
+                body=body,
+                more_scopes=more_scopes,
+            ) as answer:
+                return read(answer)
+
+        return self.retries.run(once)
 
     def __str__(self) -> str:
         return f"{self.client.address.name}/{self.name}"

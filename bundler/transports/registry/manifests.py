@@ -31,12 +31,14 @@ def fetch_manifest(repository: Repository, reference: str) -> tuple[Descriptor, 
         ProtocolError: what came is no JSON document.
         Unreachable, Refused: the registry.
     """
-    with repository.request(
-        "GET", repository.path(f"manifests/{reference}"), expected=(200,), what=reference, headers=_ACCEPT
-    ) as answer:
+
+    def read(answer: Answer) -> tuple[bytes, Digest | None, str]:
         raw = read_all(answer, repository.limits.document_bytes, f"the manifest {reference}")
-        said = _digest_said(answer)
-        media_type = _media_type(answer)
+        return raw, _digest_said(answer), _media_type(answer)
+
+    raw, said, media_type = repository.ask(
+        "GET", repository.path(f"manifests/{reference}"), read, expected=(200,), what=reference, headers=_ACCEPT
+    )
     digest = sha256(raw)
     wanted = Digest(reference) if reference.startswith("sha256:") else said or digest
     if digest not in (wanted,) or (said or digest) != digest:
@@ -56,14 +58,14 @@ def fetch_unknown(repository: Repository, descriptor: Descriptor) -> bytes | Non
     if not 0 < descriptor.size <= repository.limits.document_bytes or not _TYPE.fullmatch(descriptor.media_type):
         return None
     try:
-        with repository.request(
+        raw = repository.ask(
             "GET",
             repository.path(f"manifests/{descriptor.digest}"),
+            lambda answer: read_all(answer, repository.limits.document_bytes, f"the manifest {descriptor.digest}"),
             expected=(200,),
             what=descriptor.digest,
             headers={"Accept": descriptor.media_type},
-        ) as answer:
-            raw = read_all(answer, repository.limits.document_bytes, f"the manifest {descriptor.digest}")
+        )
     except Unauthorised:
         raise
     except (NotFound, Refused):
@@ -78,14 +80,14 @@ def find_manifest(repository: Repository, reference: str) -> Digest | None:
         Unreachable, Refused, ProtocolError: the registry.
     """
     try:
-        with repository.request(
+        said = repository.ask(
             "HEAD",
             repository.path(f"manifests/{reference}"),
+            _digest_said,
             expected=(200,),
             what=reference,
             headers=_ACCEPT,
-        ) as answer:
-            said = _digest_said(answer)
+        )
     except NotFound:
         return None
     # The header is optional: without it only the bytes tell.
@@ -100,15 +102,15 @@ def put_manifest(repository: Repository, reference: str, raw: bytes, media_type:
         ProtocolError: the registry stored something else.
         Unreachable: the registry.
     """
-    with repository.request(
+    said = repository.ask(
         "PUT",
         repository.path(f"manifests/{reference}"),
+        _digest_said,
         expected=(200, 201, 202),
         what=f"putting the manifest {reference}",
         headers={"Content-Type": media_type},
         body=Body.of(raw),
-    ) as answer:
-        said = _digest_said(answer)
+    )
     digest = sha256(raw)
     stored = said or find_manifest(repository, reference)
     if stored != digest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import ssl
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +22,14 @@ from urllib3.exceptions import (
 )
 
 from bundler.errors import ConfigError, Unreachable
+from bundler.transports.registry.pace import Pace, bound_heads
+from bundler.transports.registry.retries import ConnectionLost
 from bundler.transports.registry.words import clean
 
 #: A registry on object storage may be busy for minutes before it confirms a large blob.
 _TIMEOUT = urllib3.Timeout(connect=20.0, read=300.0)
+#: For the whole head of an answer, from its first byte waited for to its last.
+_HEAD_SECONDS = 360.0
 #: For the rest of an answer whose head is there, where the rest is short.
 _SHORT_TIMEOUT = 5.0
 #: How much may be left of an answer so that reading it is cheaper than a new connection.
@@ -55,12 +60,16 @@ class Answer:
     It is a :class:`~bundler.content.streams.ByteStream` of its body.
     """
 
-    def __init__(self, method: str, url: str, response: urllib3.BaseHTTPResponse, peer: str) -> None:
+    def __init__(
+        self, method: str, url: str, response: urllib3.BaseHTTPResponse, peer: str, *, keep: bool = True
+    ) -> None:
         self.method = method
         self.url = url
         self.status = response.status
         self._response = response
         self._peer = peer
+        self._keep = keep
+        self._pace = Pace(peer)
 
     def header(self, name: str) -> str:
         """Return a header without surrounding space, ``""`` where it is missing."""
@@ -75,10 +84,14 @@ class Answer:
         """Read on.
 
         Raises:
-            Unreachable: the connection broke before the body was whole.
+            ConnectionLost: the connection broke before the body was whole, or next to nothing comes.
         """
+        if not len(buffer):
+            return 0
         with _failures(self._peer):
-            data = self._response.read(len(buffer), decode_content=False)
+            # What is there, not all that was asked for: else nobody would see how slowly it comes.
+            data = self._response.read1(len(buffer), decode_content=False)
+        self._pace.count(len(data))
         buffer[: len(data)] = data
         return len(data)
 
@@ -86,17 +99,23 @@ class Answer:
         """Return the beginning of a body that comes at once, at most ``limit`` bytes.
 
         Raises:
-            Unreachable: the connection broke before that, or nothing came for some seconds.
+            ConnectionLost: the connection broke before that, or it did not come within some seconds.
         """
+        result, deadline = bytearray(), time.monotonic() + 2 * _SHORT_TIMEOUT
         with _failures(self._peer), self._impatient():
-            result: bytes = self._response.read(limit, decode_content=False)
-        return result
+            while len(result) < limit and (
+                data := self._response.read1(limit - len(result), decode_content=False)
+            ):
+                result += data
+                if time.monotonic() > deadline:
+                    raise ConnectionLost(f"{self._peer} did not end its answer in time")
+        return bytes(result)
 
     def close(self) -> None:
         """Give the connection back if only a short rest of the body is left, else close it."""
         left = self._response.length_remaining
         # The body of a 416 is known to be shorter than its header says: waiting for the rest would hang.
-        if self.status != 416 and left is not None and left <= _DRAIN_BYTES:
+        if self._keep and self.status != 416 and left is not None and left <= _DRAIN_BYTES:
             with contextlib.suppress(Unreachable):
                 self.read_up_to(left + 1)
         # What was read to its end has left the response already; this closes every other connection.
@@ -148,15 +167,20 @@ class Wire:
             except (OSError, ssl.SSLError) as error:
                 raise ConfigError(f"{ca_file} holds no certificates that can be read: {error}") from error
         self._peer = peer
+        #: Whether anybody has answered yet, other than that nothing behind it can be reached.
+        self.answered = False
         self._pool = urllib3.PoolManager(maxsize=connections, ssl_context=context, retries=False, timeout=_TIMEOUT)
+        bound_heads(self._pool, _HEAD_SECONDS)
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> Answer:
         """Send one request; redirects are returned, not followed.
 
-        An answer that comes before the body is sent is returned, even where the connection broke after it.
+        An answer that comes before the body is sent is returned, even where the connection broke after it. With
+        the header ``Connection: close`` no other request follows on the same connection, whatever the peer says.
 
         Raises:
-            Unreachable: nothing that is HTTP came back.
+            ConnectionLost: nothing that is HTTP came back.
+            Unreachable: the same, and nothing will: an unknown host, a certificate that is not trusted.
         """
         sent = {"Accept-Encoding": "identity", "User-Agent": "airbundle", **headers}
         if method not in ("GET", "HEAD"):
@@ -172,7 +196,9 @@ class Wire:
                 preload_content=False,
                 decode_content=False,
             )
-        return Answer(method, url, response, self._peer)
+        if response.status < 500 or "Retry-After" in response.headers:
+            self.answered = True
+        return Answer(method, url, response, self._peer, keep=headers.get("Connection") != "close")
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -219,10 +245,12 @@ def _explain(peer: str, error: Exception) -> Unreachable:
     if isinstance(error, NameResolutionError):
         return Unreachable(f"{peer}: its host name cannot be resolved", advice="Check the spelling and DNS.")
     if isinstance(error, (ConnectTimeoutError, NewConnectionError)):
-        return Unreachable(f"{peer}: no connection: {clean(_reason(error))}")
+        return ConnectionLost(f"{peer}: no connection: {clean(_reason(error))}")
     if isinstance(error, ReadTimeoutError):
-        return Unreachable(f"{peer} did not answer in time")
-    return Unreachable(f"{peer} broke off: {clean(_reason(error))}")
+        return ConnectionLost(f"{peer} did not answer in time")
+    if isinstance(error, (ValueError, TypeError)):
+        return Unreachable(f"{peer} cannot be asked so: {clean(_reason(error))}")
+    return ConnectionLost(f"{peer} broke off: {clean(_reason(error))}")
 
 
 def _reason(error: BaseException) -> str:

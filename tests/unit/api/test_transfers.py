@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,18 +10,22 @@ from pathlib import Path
 import pytest
 
 from bundler.api import transfers
-from bundler.api.transfers import Selection, TransferReport, extract
+from bundler.api.transfer_report import TransferReport, WaitingImage
+from bundler.api.transfers import Selection, extract
 from bundler.bundle.reader import Bundle, open_bundle
 from bundler.content.images import BlobReader, ImageDestination, OutgoingImage, PutResult
 from bundler.errors import (
     AirbundleError,
+    DamagedBundle,
     DamagedContent,
     DiskError,
+    IncompleteBundle,
     NotFound,
     OutputExists,
     PolicyRefused,
     ProtocolError,
     Refused,
+    ServerFault,
     Unreachable,
     UsageError,
 )
@@ -132,7 +137,13 @@ def test_what_is_not_there_opens_no_destination(bundle: Bundle) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [DamagedContent("x"), PolicyRefused("x"), Refused("x"), DiskError("x"), NotFound("x")], ids=repr
+    "error",
+    [
+        *(DamagedContent("x"), PolicyRefused("x"), Refused("x"), DiskError("x"), NotFound("x")),
+        # A peer that answers is there; it may like the next image better.
+        *(ProtocolError("x"), ServerFault("x")),
+    ],
+    ids=repr,
 )
 def test_one_failing_image_does_not_stop_the_others(bundle: Bundle, error: AirbundleError) -> None:
     destination = Failing({SHOP_TOOLS: error})
@@ -143,8 +154,8 @@ def test_one_failing_image_does_not_stop_the_others(bundle: Bundle, error: Airbu
     assert progress.total == progress.task_made.done
 
 
-@pytest.mark.parametrize("error", [Unreachable("gone"), ProtocolError("nonsense")], ids=repr)
-def test_a_lost_destination_stops_and_no_image_is_forgotten(bundle: Bundle, error: AirbundleError) -> None:
+def test_a_lost_destination_stops_and_no_image_is_forgotten(bundle: Bundle) -> None:
+    error = Unreachable("gone")
     destination = Failing({SHOP_TOOLS: error})
     report, progress = transfer(bundle, destination)
     assert destination.asked == [ERP, SHOP_TOOLS]
@@ -153,6 +164,7 @@ def test_a_lost_destination_stops_and_no_image_is_forgotten(bundle: Bundle, erro
     assert report.failures[0][1] is error
     assert isinstance(report.failures[1][1], Unreachable)
     assert "not tried" in str(report.failures[1][1])
+    assert report.not_tried == (SHOP,)
     assert progress.total is not None
     assert progress.task_made.done <= progress.total
 
@@ -161,11 +173,85 @@ def test_damage_of_a_part_fails_the_images_it_hits(bundle: Bundle, packed: TwoAp
     row = bundle.manifest.blob_by_digest[packed.web.tree.platform_images()[0].manifest.layers[1].digest]
     parts = bundle.parts_of("shop")
     index, inside = parts.locate(row.offset + 70_000)
-    flip(parts.path_of(parts.archive.parts[index]), inside)
+    flip(bundle.directory / parts.archive.parts[index].file, inside)
     destination = MemoryDestination()
     report, _ = transfer(bundle, destination)
     assert [name for name, _ in report.failures] == [SHOP]
     assert set(destination.names) == {ERP, SHOP_TOOLS}
+
+
+def test_images_whose_parts_are_not_here_are_not_begun(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing, *others = sorted(bundle.directory.glob("erp.oci.tar*"))
+    missing.unlink()
+    opened: list[str] = []
+    original = os.open
+
+    def watch(path: Path, flags: int, *rest: int) -> int:
+        opened.append(Path(path).name)
+        return original(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", watch)
+    destination = Failing({})
+    report, progress = transfer(bundle, destination)
+    assert destination.asked == [SHOP_TOOLS, SHOP]
+    assert report.waiting == (WaitingImage(ERP, (missing.name,)),)
+    assert others
+    assert not {path.name for path in others} & set(opened)
+    assert progress.total == progress.task_made.done == size_of(bundle, SHOP_TOOLS, SHOP)
+    assert isinstance(report.error, IncompleteBundle)
+    assert report.error.parts == (missing.name,)
+    assert destination.state == "finished"
+
+
+def test_a_part_that_is_too_short_is_damage_and_known_before(bundle: Bundle) -> None:
+    os.truncate(bundle.directory / "erp.oci.tar.001", 5)
+    destination = Failing({})
+    report, _ = transfer(bundle, destination)
+    assert destination.asked == [SHOP_TOOLS, SHOP]
+    assert [(name, type(error)) for name, error in report.failures] == [(ERP, DamagedBundle)]
+    assert report.error is report.failures[0][1]
+
+
+def test_what_an_unfinished_part_lacks_shows_while_it_is_read(bundle: Bundle) -> None:
+    path = bundle.directory / "erp.oci.tar.001"
+    path.rename(path.with_name(f"{path.name}.partial"))
+    flip(path.with_name(f"{path.name}.partial"), 0)
+    destination = Failing({})
+    report, progress = transfer(bundle, destination)
+    assert report.waiting == (WaitingImage(ERP, (path.name,)),)
+    assert set(destination.names) == {SHOP_TOOLS, SHOP}
+    assert progress.total == progress.task_made.done
+
+
+def test_damage_weighs_more_than_what_waits(bundle: Bundle) -> None:
+    (bundle.directory / "erp.oci.tar.001").unlink()
+    flip(bundle.directory / "shop.oci.tar.001", 0)
+    report, _ = transfer(bundle, MemoryDestination())
+    assert report.waiting
+    assert isinstance(report.error, DamagedBundle)
+
+
+@pytest.mark.parametrize("harm", ["missing", "too short", "damaged"])
+def test_one_file_holds_all_images_or_is_not_written(bundle: Bundle, harm: str) -> None:
+    class File(MemoryDestination):
+        is_one_file = True
+
+    path = bundle.directory / "erp.oci.tar.001"
+    if harm == "missing":
+        path.unlink()
+    elif harm == "too short":
+        os.truncate(path, 5)
+    else:
+        flip(path, 0)
+    destination = File()
+    report, _ = transfer(bundle, destination)
+    assert destination.state == "aborted"
+    # What is known before is not begun with.
+    assert bool(destination.names) is (harm == "damaged")
+    assert report.results == ()
+    named = {name for name, _ in report.failures} | {image.reference for image in report.waiting}
+    assert named == {ERP, SHOP, SHOP_TOOLS}
+    assert isinstance(report.error, IncompleteBundle if harm == "missing" else DamagedBundle)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("a bug"), KeyboardInterrupt()], ids=repr)

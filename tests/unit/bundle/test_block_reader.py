@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,22 @@ def test_the_most_hopeful_failure_is_told(places: tuple[Path, ...], part: Part) 
     (places[0] / FILE).mkdir()
     (places[1] / FILE).write_bytes(b"\0" + DATA[1:10])
     assert read(places, part) == ["damaged-block", "too-short", "too-short"]
+
+
+def test_what_this_user_may_not_read_may_be_right(
+    places: tuple[Path, ...], part: Part, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (places[0] / FILE).write_bytes(DATA)
+    (places[1] / FILE).write_bytes(b"\0" + DATA[1:])
+    opened = os.open
+
+    def refuse(path: Path, flags: int) -> int:
+        if path == places[0] / FILE:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(path, flags)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert read(places, part) == ["denied", *RIGHT[1:]]
 
 
 def test_links_are_not_followed(places: tuple[Path, ...], part: Part) -> None:

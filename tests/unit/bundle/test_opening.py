@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from bundler.bundle.findings import worst
-from bundler.bundle.opening import open_manifest
+from bundler.bundle.names import PACK_JOURNAL
+from bundler.bundle.opening import open_manifest, open_manifests
 from bundler.bundle.reader import open_bundle
 from bundler.bundle.verify import verify_bundle
 from bundler.errors import (
@@ -22,12 +23,14 @@ from bundler.errors import (
     IncompleteBundle,
     NotABundle,
     NotFound,
-    NotWritable,
+    NotReadable,
     UnsupportedVersion,
+    UsageError,
 )
 from tests.builders import TwoApplications, flip, within
 
 MAIN, COPY, SUMS = "bundle.json", "bundle.json.bak", "SHA256SUMS"
+UNFINISHED = "bundle.json.partial"
 
 
 @pytest.fixture(scope="module")
@@ -154,12 +157,71 @@ def test_both_are_of_another_version(bundle: Path) -> None:
         open_manifest(bundle)
 
 
+@pytest.mark.parametrize("proof", [SUMS, COPY])
+def test_an_unfinished_copy_is_never_taken_for_a_whole_one(bundle: Path, intact: Path, proof: str) -> None:
+    (bundle / MAIN).rename(bundle / UNFINISHED)
+    (bundle / (SUMS if proof == COPY else COPY)).unlink()
+    manifest, findings = open_manifest(bundle)
+    assert manifest.raw == (intact / MAIN).read_bytes()
+    # That its other files are not there yet follows from it, and is not said again.
+    assert [(one.check, one.code, one.file, one.mendable) for one in findings] == [(3, "unfinished", MAIN, False)]
+    assert worst(findings) == ExitStatus.INCOMPLETE
+
+
 @pytest.mark.parametrize("with_copy", [True, False])
-def test_an_unfinished_bundle_is_never_taken_for_a_whole_one(bundle: Path, with_copy: bool) -> None:
-    (bundle / MAIN).rename(bundle / "bundle.json.partial")
+def test_a_table_of_an_unfinished_copy_that_nothing_proves(bundle: Path, intact: Path, with_copy: bool) -> None:
+    (bundle / MAIN).rename(bundle / UNFINISHED)
+    (bundle / SUMS).unlink()
+    if with_copy:
+        _alter(bundle / COPY, "one")
+        _alter(bundle / UNFINISHED, "two")
+    else:
+        (bundle / COPY).unlink()
+    with pytest.raises(IncompleteBundle, match="nothing proves") as caught:
+        open_manifest(bundle)
+    assert "Run the copy again" in caught.value.advice
+    # What another stick says is enough.
+    manifest, findings = open_manifests([intact, bundle])
+    assert manifest.raw == (intact / MAIN).read_bytes()
+    damaged = [UNFINISHED, COPY] if with_copy else []
+    assert [(one.code, one.file) for one in findings] == [
+        ("unfinished", MAIN),
+        *(("damaged-table", file) for file in damaged),
+    ]
+
+
+@pytest.mark.parametrize("harm", ["empty", "cut", "a flipped byte", "another table", "a bit of its version"])
+@pytest.mark.parametrize("file", [UNFINISHED, COPY])
+def test_one_table_of_an_unfinished_copy_is_harmed(bundle: Path, intact: Path, file: str, harm: str) -> None:
+    (bundle / MAIN).rename(bundle / UNFINISHED)
+    HARMS[harm](bundle / file)
+    manifest, findings = open_manifest(bundle)
+    assert manifest.raw == (intact / MAIN).read_bytes()
+    assert [(one.code, one.file, one.mendable) for one in findings] == [
+        ("unfinished", MAIN, False),
+        ("damaged-table", file, True),
+    ]
+    assert worst(findings) == ExitStatus.INCOMPLETE
+
+
+@pytest.mark.parametrize("harm", ["empty", "cut", "a flipped byte", "a directory", "a pipe", "a link"])
+@pytest.mark.parametrize("with_copy", [True, False])
+def test_an_unfinished_pack_holds_no_bundle_yet(bundle: Path, harm: str, with_copy: bool) -> None:
+    (bundle / MAIN).rename(bundle / UNFINISHED)
+    (bundle / PACK_JOURNAL).touch()
+    HARMS[harm](bundle / UNFINISHED)
     if not with_copy:
         (bundle / COPY).unlink()
-    with pytest.raises(IncompleteBundle):
+    with pytest.raises(IncompleteBundle, match="packing was not finished") as caught:
+        within(20, lambda: open_manifest(bundle))
+    assert "pack" in caught.value.advice
+
+
+def test_an_unfinished_copy_of_another_version(bundle: Path) -> None:
+    (bundle / MAIN).rename(bundle / UNFINISHED)
+    for file in (UNFINISHED, COPY):
+        _version(bundle / file)
+    with pytest.raises(UnsupportedVersion):
         open_manifest(bundle)
 
 
@@ -204,10 +266,92 @@ def test_a_bad_sector_under_the_sums(bundle: Path, monkeypatch: pytest.MonkeyPat
     assert [(finding.check, finding.file) for finding in findings] == [(3, SUMS)]
 
 
-@pytest.mark.parametrize(("number", "kind"), [(errno.EIO, DiskError), (errno.EACCES, NotWritable)])
+@pytest.mark.parametrize(("number", "kind"), [(errno.EIO, DiskError), (errno.EACCES, NotReadable)])
 def test_what_cannot_be_read_at_all_is_not_called_damaged(
     bundle: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[DiskError]
 ) -> None:
     _Unreadable(monkeypatch, {MAIN, COPY}, number)
     with pytest.raises(kind):
         open_manifest(bundle)
+
+
+@pytest.mark.parametrize("file", [MAIN, COPY, SUMS])
+def test_one_that_must_not_be_read_is_not_called_damaged(
+    bundle: Path, intact: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    _Unreadable(monkeypatch, {file}, errno.EACCES)
+    manifest, findings = open_manifest(bundle)
+    opened = open_bundle(bundle)
+    with pytest.raises(NotReadable, match="Permission denied") as caught:
+        verify_bundle(opened)
+    monkeypatch.undo()
+    assert manifest.raw == (intact / MAIN).read_bytes()
+    assert [(finding.code, finding.file) for finding in findings] == [("denied", file)]
+    assert "read" in caught.value.advice
+    assert "write" not in caught.value.advice
+
+
+# -- several directories ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(intact: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(intact, tmp_path / "other")
+
+
+@pytest.mark.parametrize("harm", [name for name in HARMS if name not in ("another table", "huge")])
+def test_both_are_harmed_in_one_of_two_directories(bundle: Path, other: Path, intact: Path, harm: str) -> None:
+    for file in (MAIN, COPY):
+        if harm != "a bit of its version" and not (harm == "missing" and file == COPY):
+            HARMS[harm](bundle / file)
+    flip(bundle / COPY, 9) if harm == "missing" else None
+    for order in ([bundle, other], [other, bundle]):
+        manifest, findings = within(20, lambda order=order: open_manifests(order))  # type: ignore[misc]
+        assert manifest.raw == (intact / MAIN).read_bytes()
+        assert all(one.mendable and one.directory == str(bundle) for one in findings)
+        assert len(findings) == (0 if harm == "a bit of its version" else 2)
+        assert worst(findings) == (ExitStatus.MENDABLE if findings else ExitStatus.DONE)
+
+
+def test_directories_of_two_bundles(bundle: Path, other: Path) -> None:
+    for file in (MAIN, COPY):
+        _alter(other / file)
+    (other / SUMS).unlink()
+    ids = [str(open_manifest(one)[0].id) for one in (bundle, other)]
+    assert len(set(ids)) == 2
+    with pytest.raises(UsageError) as caught:
+        open_bundle(bundle, other)
+    assert all(text in str(caught.value) for text in (*ids, str(bundle), str(other)))
+
+
+def test_a_directory_that_cannot_decide_is_decided_by_the_other(bundle: Path, other: Path, intact: Path) -> None:
+    _alter(bundle / MAIN)
+    (bundle / SUMS).unlink()
+    manifest, findings = open_manifests([bundle, other])
+    assert manifest.raw == (intact / MAIN).read_bytes()
+    assert {(one.file, one.directory, one.mendable) for one in findings} == {
+        (MAIN, str(bundle), True),
+        (SUMS, str(bundle), True),
+    }
+
+
+def test_what_is_no_damage_is_not_passed_over_for_another_directory(
+    bundle: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for wrong, kind in ((tmp_path / "empty", NotABundle), (tmp_path / "absent", NotFound)):
+        with pytest.raises(kind):
+            open_manifests([bundle, wrong])
+    for file in (MAIN, COPY):
+        _version(other / file)
+    with pytest.raises(UnsupportedVersion):
+        open_manifests([bundle, other])
+
+
+def test_no_directory_at_all() -> None:
+    with pytest.raises(UsageError):
+        open_bundle()
+
+
+def test_a_directory_named_twice_is_one(bundle: Path) -> None:
+    assert open_bundle(bundle, str(bundle)).locations.directories == (bundle,)

@@ -78,7 +78,7 @@ def test_contents_come_in_the_order_of_the_media(bundle: Bundle) -> None:
     for image in bundle.resolve(""):
         assert isinstance(image, RegistryForm)
         wanted = [blob.digest for blob in image.tree.blobs()]
-        given = [content.digest for content in bundle.contents(image, wanted[::-1], CountingTask())]
+        given = [content.digest for content in bundle.contents([image], wanted[::-1], CountingTask())]
         rows = [bundle.manifest.blob_by_digest[digest] for digest in given]
         order = [archive.name for archive in bundle.manifest.archives]
         assert rows == sorted(rows, key=lambda row: (order.index(row.archive), row.offset))
@@ -88,7 +88,7 @@ def test_contents_come_in_the_order_of_the_media(bundle: Bundle) -> None:
 def test_contents_that_are_not_there(bundle: Bundle) -> None:
     (image, *_) = bundle.resolve("")
     with pytest.raises(DamagedContent, match="no blob"):
-        list(bundle.contents(image, [Digest("sha256:" + "0" * 64)], CountingTask()))
+        list(bundle.contents([image], [Digest("sha256:" + "0" * 64)], CountingTask()))
 
 
 def test_every_offset_of_a_blob(bundle: Bundle, packed: TwoApplications) -> None:
@@ -117,7 +117,7 @@ def test_damage_hits_only_what_lies_there(bundle: Bundle, packed: TwoApplication
     row = bundle.manifest.blob_by_digest[packed.web.tree.platform_images()[0].manifest.layers[1].digest]
     parts = bundle.parts_of("shop")
     index, inside = parts.locate(row.offset + row.size // 2)
-    flip(parts.path_of(parts.archive.parts[index]), inside)
+    flip(bundle.directory / parts.archive.parts[index].file, inside)
     with pytest.raises(DamagedBundle, match=r"shop\.oci\.tar"):
         read_and_close(bundle.open_blob(row.descriptor))
     for image in bundle.resolve(""):

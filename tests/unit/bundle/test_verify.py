@@ -28,6 +28,7 @@ from tests.builders import (
     SHOP_TOOLS,
     SMALL,
     TwoApplications,
+    bytes_there,
     flip,
     layer,
     no_thread_is_left,
@@ -78,7 +79,7 @@ def verify(directory: Path, level: Level = "full") -> VerificationReport:
         opened = open_bundle(directory)
         report = within(30, lambda: verify_bundle(opened, level, progress=progress))
     assert {path.name: path.lstat().st_mtime_ns for path in directory.iterdir()} == before
-    assert progress.counted.done == progress.total == sum(part.size for part in opened.manifest.parts)
+    assert progress.counted.done == progress.total == bytes_there(opened.manifest, [directory])
     assert report.ok is not bool(report.findings)
     assert (report.exit_status == ExitStatus.DONE) is report.ok
     for finding in report.findings:
@@ -179,7 +180,10 @@ HARMS: dict[str, tuple[Callable[[Path], None], list[tuple[int, str, int | None, 
 def test_each_harm_at_each_level(bundle: Path, harm: str, level: Level) -> None:
     do, expected, verdict = HARMS[harm]
     ranges = [
-        within_part(bundle, SECOND, offset or 0, None if length is None else (offset or 0) + length)
+        # What is left of a block that was cut has no sum: nobody may rely on it.
+        within_part(
+            bundle, SECOND, (offset or 0) // BLOCK * BLOCK, None if length is None else (offset or 0) + length
+        )
         for _, _, offset, length in expected
     ]
     do(bundle / SECOND)
@@ -503,7 +507,7 @@ def test_damage_below_a_document_is_said_once(bundle: Path) -> None:
     root = row_of(opened, image.descriptor.digest)
     parts = opened.parts_of("erp")
     index, inside = parts.locate(root.offset)
-    flip(parts.path_of(parts.archive.parts[index]), inside)
+    flip(bundle / parts.archive.parts[index].file, inside)
     assert findings(bundle, "deep") == [(4, "damaged-block")]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 
 from bundler.bundle.reader import open_bundle
 from bundler.cli.main import app
-from bundler.errors import Unreachable
+from bundler.content.images import OutgoingImage
+from bundler.errors import NoSpace, Unreachable
 from bundler.packing.planning.config import config_schema
 from tests.builders import (
     ERP,
@@ -26,7 +28,9 @@ from tests.builders import (
     pack_images,
     rewrite,
 )  # fmt: skip
+from tests.fakes.engine import FakeEngine
 from tests.fakes.memory import MemorySource
+from tests.fakes.registry import FakeRegistry
 from tests.unit.cli.conftest import Airbundle
 
 X, Y = "reg.test/x:1", "reg.test/y:1"
@@ -51,7 +55,8 @@ class TestPack:
         said = airbundle("pack", *wanted(layout), "-o", tmp_path / "out", "--json")
         document = said.document
         assert document.keys() == {
-            "directory", "id", "name", "version", "size", "shared_size", "applications", "parts",
+            "directory", "id", "name", "version", "size", "shared_size", "applications", "parts", "bytes_kept",
+            "bytes_written",
         }  # fmt: skip
         manifest = open_bundle(tmp_path / "out").manifest
         assert document["id"] == manifest.id
@@ -89,8 +94,11 @@ class TestPack:
     def test_again_and_over_something_else(self, airbundle: Airbundle, layout: Path, tmp_path: Path) -> None:
         airbundle("pack", *wanted(layout), "-o", tmp_path / "out", "-q")
         before = contents_of(tmp_path / "out")
-        said = airbundle("pack", *wanted(layout), "-o", tmp_path / "out", status=2)
-        assert "already holds a bundle" in said.err
+        said = airbundle("pack", *wanted(layout), "-o", tmp_path / "out")
+        assert "holds this bundle already" in said.err
+        assert contents_of(tmp_path / "out") == before
+        said = airbundle("pack", *wanted(layout), "--bundle-version", "9", "-o", tmp_path / "out", status=2)
+        assert "already holds another bundle" in said.err
         assert "next:" in said.err
         assert contents_of(tmp_path / "out") == before
 
@@ -150,6 +158,27 @@ class TestInspect:
             assert name in said.out
         assert said.err == ""
         assert "3 images" in said.out
+        assert "missing  8 of 8 parts: shared.oci.tar.001, " in said.out
+
+    def test_what_has_not_arrived(self, airbundle: Airbundle, bundle: Path, tmp_path: Path) -> None:
+        assert "waiting" not in airbundle("inspect", bundle).out
+        document = airbundle("inspect", bundle, "--json").document
+        assert (document["unfinished"], document["missing_parts"], document["waiting"]) == (False, [], [])
+        stick = shutil.copytree(bundle, tmp_path / "stick")
+        (stick / "bundle.json").rename(stick / "bundle.json.partial")
+        (stick / "erp.oci.tar.001").rename(stick / "erp.oci.tar.001.partial")
+        (stick / "erp.oci.tar.002").unlink()
+        said = airbundle("inspect", stick)
+        assert "state    unfinished copy" in said.out
+        assert "missing  2 of 8 parts: erp.oci.tar.001, erp.oci.tar.002" in said.out
+        assert f"waiting  {ERP}  for erp.oci.tar.002" in said.out
+        assert said.err == ""
+        document = airbundle("inspect", stick, "--json").document
+        assert document["unfinished"]
+        assert document["missing_parts"] == ["erp.oci.tar.001", "erp.oci.tar.002"]
+        assert document["waiting"] == [{"reference": ERP, "status": "waiting", "waiting_for": ["erp.oci.tar.002"]}]
+        document = airbundle("inspect", stick, bundle, "--json").document
+        assert (document["unfinished"], document["missing_parts"], document["waiting"]) == (True, [], [])
 
     def test_json(self, airbundle: Airbundle, bundle: Path) -> None:
         document = airbundle("inspect", bundle, "--json").document
@@ -201,7 +230,7 @@ class TestVerify:
         (finding,) = said.document["findings"]
         assert finding.keys() == {
             "check", "code", "file", "offset", "length", "expected", "found", "blobs", "applications", "images",
-            "mendable",
+            "mendable", "directory",
         }  # fmt: skip
         assert (finding["check"], finding["file"], finding["mendable"]) == (4, "shop.oci.tar.002", False)
 
@@ -214,9 +243,24 @@ class TestVerify:
         assert "Copy the named parts again" in airbundle("verify", bundle, "--quiet", status=4).err
         airbundle("verify", bundle / "absent", status=2)
         airbundle("verify", bundle.parent, status=6)
+        (bundle / "erp.oci.tar.003").unlink()
         (bundle / "bundle.json").rename(bundle / "bundle.json.partial")
-        (bundle / "bundle.json.bak").unlink()
-        airbundle("verify", bundle, status=5)
+        said = airbundle("verify", bundle, status=5)
+        assert "bundle.json: unfinished  (check 3)" in said.out
+        (bundle / "bundle.json.partial").write_bytes(b"")
+        assert "holds an unfinished copy" in airbundle("verify", bundle, status=5).err
+
+    def test_two_sticks(self, airbundle: Airbundle, bundle: Path, tmp_path: Path) -> None:
+        stick = shutil.copytree(bundle, tmp_path / "stick")
+        (bundle / "erp.oci.tar.001").unlink()
+        (stick / "shared.oci.tar.001").unlink()
+        assert airbundle("verify", bundle, stick).out.startswith("intact")
+        flip(stick / "erp.oci.tar.002", 5)
+        said = airbundle("verify", bundle, stick, status=3)
+        assert f"{stick}/erp.oci.tar.002: damaged block at byte 0" in said.out
+        assert "what is needed to mend it is here" in said.out
+        (finding,) = airbundle("verify", bundle, stick, "--json", status=3).document["findings"]
+        assert (finding["directory"], finding["mendable"]) == (str(stick), True)
 
     def test_many_findings_in_one_file_are_not_all_listed(self, airbundle: Airbundle, tmp_path: Path) -> None:
         source, options = MemorySource(), replace(SMALL, part_bytes=0)
@@ -249,17 +293,39 @@ class TestExtract:
         assert document["bytes_sent"] == image["bytes_sent"] > 0
 
     def test_an_image_that_fails(self, airbundle: Airbundle, bundle: Path, tmp_path: Path) -> None:
+        flip(bundle / "erp.oci.tar.001", 5)
+        said = airbundle("extract", bundle, tmp_path / "out", status=4)
+        assert "2 images done, 1 failed" in said.out
+        assert f"failed     {ERP}" in said.out
+        assert "erp.oci.tar.001" in said.err
+        said = airbundle("extract", bundle, tmp_path / "more", "--json", status=4)
+        failed = said.document["images"][-1]
+        assert (failed["reference"], failed["status"]) == (ERP, "failed")
+        assert failed["error"] == said.error
+        assert said.error["code"] == "damaged-bundle"
+
+    def test_an_image_that_waits(self, airbundle: Airbundle, bundle: Path, tmp_path: Path) -> None:
         (bundle / "erp.oci.tar.001").unlink()
         said = airbundle("extract", bundle, tmp_path / "out", status=5)
-        assert "2 images done, 1 failed" in said.out
-        assert "erp.oci.tar.001" in said.err
+        assert "2 images done, 0 failed, 1 waiting" in said.out
+        assert f"waiting    {ERP}  for erp.oci.tar.001" in said.out
+        assert "1 image waits for parts that are not here: erp.oci.tar.001" in said.err
         said = airbundle("extract", bundle, tmp_path / "more", "--json", status=5)
-        failed = said.document["images"][-1]
-        assert (failed["reference"], failed["status"], failed["error"]["code"]) == (
-            ERP,
-            "failed",
-            "incomplete-bundle",
-        )
+        assert said.document["images"][-1] == {
+            "reference": ERP, "status": "waiting", "waiting_for": ["erp.oci.tar.001"],
+        }  # fmt: skip
+        assert said.error["code"] == "incomplete-bundle"
+        # Damage weighs more, and what waits is listed all the same.
+        flip(bundle / "shop.oci.tar.001", 5)
+        said = airbundle("extract", bundle, tmp_path / "less", "--json", status=4)
+        assert {image["status"] for image in said.document["images"]} >= {"failed", "waiting"}
+        assert said.error["code"] == "damaged-bundle"
+
+    def test_several_sticks_and_a_destination(self, airbundle: Airbundle, bundle: Path, tmp_path: Path) -> None:
+        stick = shutil.copytree(bundle, tmp_path / "stick")
+        (bundle / "erp.oci.tar.001").unlink()
+        flip(stick / "erp.oci.tar.002", 5)
+        assert "3 images done, 0 failed;" in airbundle("extract", bundle, stick, tmp_path / "out").out
 
     def test_what_is_not_in_the_bundle(self, airbundle: Airbundle, bundle: Path, tmp_path: Path) -> None:
         said = airbundle("extract", bundle, tmp_path / "out", "--app", "web", status=2)
@@ -279,6 +345,32 @@ class TestPushAndLoad:
         # Nothing listens there: the port was free a moment ago, and 1 is never given out.
         said = airbundle("push", bundle, "127.0.0.1:1", "--plain-http", "--json", status=10)
         assert [image["status"] for image in said.document["images"]] == ["failed"] * 3
+
+    def test_two_sticks_to_a_registry_and_an_engine(
+        self, airbundle: Airbundle, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        stick = shutil.copytree(bundle, tmp_path / "stick")
+        (bundle / "erp.oci.tar.001").unlink()
+        (stick / "shared.oci.tar.001").unlink()
+        with FakeRegistry() as registry, FakeEngine() as engine:
+            monkeypatch.setenv("DOCKER_HOST", engine.host)
+            to = f"{registry.address}/far"
+            said = airbundle("push", bundle, to, "--plain-http", "--json", status=5)
+            assert [image["status"] for image in said.document["images"]].count("waiting") == 1
+            said = airbundle("push", "--json", bundle, stick, to, "--plain-http")
+            assert sorted(image["status"] for image in said.document["images"]) == ["pushed", "skipped", "skipped"]
+            said = airbundle("load", stick, "--json", status=5)
+            assert {"loaded", "waiting"} == {image["status"] for image in said.document["images"]}
+            said = airbundle("load", stick, bundle, "--json")
+            assert {"loaded", "skipped"} == {image["status"] for image in said.document["images"]}
+
+    @pytest.mark.parametrize(("host", "status"), [("ssh://far", 2), ("nonsense", 2)])
+    def test_no_engine_by_its_address(
+        self, airbundle: Airbundle, bundle: Path, monkeypatch: pytest.MonkeyPatch, host: str, status: int
+    ) -> None:
+        monkeypatch.setenv("DOCKER_HOST", host)
+        assert airbundle("load", bundle, "--json", status=status).error["code"] == "config"
 
     def test_policies_and_jobs(self, airbundle: Airbundle, bundle: Path) -> None:
         for command in (["load", bundle], ["push", bundle, "127.0.0.1:1"]):
@@ -355,5 +447,22 @@ def test_a_library_error_of_a_lost_destination(
 
     monkeypatch.setattr("bundler.destinations.oci_layout.OciLayoutDestination.put", lost)
     said = airbundle("extract", bundle, tmp_path / "out", status=10)
-    assert said.out.count("failed") == 4
-    assert said.err.count("not tried") == 2
+    # It is said once, and every image is listed.
+    assert said.err.count("the cable is out") == 1
+    assert said.out.count("failed  ") == 1
+    assert said.out.count("not tried  ") == 2
+    said = airbundle("extract", bundle, tmp_path / "out", "--json", status=10)
+    assert [image["status"] for image in said.document["images"]] == ["failed"] * 3
+    assert said.error["message"] == "the cable is out"
+
+
+def test_the_same_cause_is_said_once(
+    airbundle: Airbundle, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object, image: OutgoingImage, *__: object) -> None:
+        raise NoSpace(f"{image.reference}: the disk is full")
+
+    monkeypatch.setattr("bundler.destinations.oci_layout.OciLayoutDestination.put", refuse)
+    said = airbundle("extract", bundle, tmp_path / "out", status=12)
+    assert said.err.count("the disk is full") == 1
+    assert said.out.count("failed  ") == 3

@@ -27,7 +27,7 @@ CLASSES = [kind for kind in vars(errors).values() if isinstance(kind, type) and 
 def test_every_class_ends_with_its_own_status(
     airbundle: Airbundle, monkeypatch: pytest.MonkeyPatch, kind: type[AirbundleError]
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise kind("the cause")
 
     monkeypatch.setattr("bundler.bundle.reader.open_bundle", fail)
@@ -51,7 +51,9 @@ def test_every_class_ends_with_its_own_status(
     [
         (["nonsense"], 2, "usage"),
         (["verify"], 2, "usage"),
-        (["verify", "a", "b"], 2, "usage"),
+        (["verify", "a", "b"], 2, "not-found"),
+        (["push", "a"], 2, "usage"),
+        (["extract", "a"], 2, "usage"),
         (["verify", "--nonsense", "a"], 2, "usage"),
         (["verify", "/nowhere"], 2, "not-found"),
         (["inspect", "/"], 6, "not-a-bundle"),
@@ -118,7 +120,7 @@ def test_verbose_tells_the_cause(airbundle: Airbundle, tmp_path: Path) -> None:
 
 
 def test_a_bug_is_status_1_and_asks_to_be_reported(airbundle: Airbundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr("bundler.bundle.reader.open_bundle", fail)
@@ -130,7 +132,7 @@ def test_a_bug_is_status_1_and_asks_to_be_reported(airbundle: Airbundle, monkeyp
 
 
 def test_an_interruption(airbundle: Airbundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("bundler.bundle.reader.open_bundle", fail)

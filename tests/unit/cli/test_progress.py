@@ -154,9 +154,25 @@ class TestLines:
                 task.advance(1 << 18)
         out = capsys.readouterr().err.splitlines()
         assert len(out) == 3
-        assert "1.2 MiB of 4.0 MiB, 256.0 KiB/s, reading\\x1b[2J" in out[0]
+        assert "1.2 MiB of 4.0 MiB, 256.0 KiB/s, 11 s left, reading\\x1b[2J" in out[0]
         assert "2.5 MiB of 4.0 MiB" in out[1]
         assert ": 3.0 MiB in 12.0 s" in out[2]
+
+    @pytest.mark.parametrize(
+        ("total", "said"),
+        [(1 << 30, "68 min left"), (6 * 1310720, "25 s left"), (1310720, ""), (1000, ""), (None, "")],
+    )
+    def test_the_time_that_is_left(
+        self, total: int | None, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        clock = [100.0]
+        monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+        with LineProgress().task("copy", total) as task:
+            clock[0] += 5
+            task.advance(1310720)
+        line = capsys.readouterr().err.splitlines()[0]
+        assert said in line
+        assert ("left" in line) == bool(said)
 
     def test_a_line_comes_also_while_no_byte_does(
         self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

@@ -10,6 +10,7 @@ import pytest
 from bundler.content.hashing import sha256
 from bundler.content.images import OnExistingTag, OutgoingImage, PutResult, RegistryForm
 from bundler.destinations.engine import EngineDestination
+from bundler.destinations.engine_patience import Patience
 from bundler.errors import DamagedContent, NoSpace, NotFound, PolicyRefused, Refused, Unreachable, UsageError
 from bundler.model.reference import Reference
 from bundler.transports.engine import EngineClient
@@ -49,7 +50,8 @@ def put(
     """Put an image, and see that the task was told of all its bytes."""
     task = CountingTask()
     outgoing = OutgoingImage(image.reference, image.tree, sizes or {})  # type: ignore[arg-type]
-    result = EngineDestination(client, on_existing_tag).put(outgoing, source, task)
+    destination = EngineDestination(client, on_existing_tag, patience=Patience(delays=()))
+    result = destination.put(outgoing, source, task)
     assert task.done == sum(blob.size for blob in image.tree.blobs())
     return result
 

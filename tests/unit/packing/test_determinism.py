@@ -141,4 +141,4 @@ def test_no_file_but_the_final_ones_and_their_partial_names(
     manifest = TwoApplications().pack(tmp_path)
     monkeypatch.undo()
     digits = {part.file + ".partial" for part in manifest.parts}
-    assert digits <= opened <= digits | {"bundle.json.partial"}
+    assert digits <= opened <= digits | {"bundle.json.partial", "pack-journal.partial"}

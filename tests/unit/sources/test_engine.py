@@ -14,10 +14,20 @@ from bundler.sources.docker_archive import DockerArchiveSource
 from bundler.sources.engine import EngineSource
 from bundler.transports.engine import EngineClient
 from tests.fakes.engine import FakeEngine
-from tests.fakes.engine_stores import ContainerdStore
+from tests.fakes.engine_stores import ClassicStore, ContainerdStore
 from tests.fakes.memory import CountingTask, MemorySource
-from tests.unit.engines import CLASSIC, CONTAINERD, ENGINES, layer, load, make_fake, new_name, running
-from tests.unit.sources.reading import read, wanted_of
+from tests.unit.engines import (
+    CLASSIC,
+    CLASSIC_STORES,
+    CONTAINERD,
+    ENGINES,
+    layer,
+    load,
+    make_fake,
+    new_name,
+    running,
+)
+from tests.unit.sources.reading import read, read_all_of, wanted_of
 
 
 @pytest.fixture(params=ENGINES)
@@ -88,20 +98,91 @@ def test_an_engine_and_its_saved_file_give_the_same_in_the_same_order(
     archive.close()
 
 
+@pytest.mark.parametrize("client", CLASSIC_STORES, indirect=True)
+def test_images_on_one_base_come_together_from_the_engine_and_from_a_file_of_more(
+    client: EngineClient, tmp_path: Path
+) -> None:
+    base, own = [layer(new_name()), layer(new_name())], [layer(new_name()) for _ in range(3)]
+    images = [image_of(client, *base, top, compression="none") for top in own]
+    saved = client.save(*(str(image.reference) for image in (*images, image_of(client, *base))))
+    path = tmp_path / "saved.tar"
+    path.write_bytes(StreamFile(saved).read())
+    saved.close()
+    source, archive = EngineSource(client), DockerArchiveSource(path)
+    first = read_all_of(source, images)
+    assert set(first) == set().union(*map(wanted_of, images))
+    in_file = [archive.resolve(str(image.reference))[0] for image in images]
+    assert list(read_all_of(archive, in_file).items()) == list(first.items())
+    # An engine takes the images of a request as it likes; it is all the same.
+    for some in (images, images[::-1], [images[1], images[2], images[0]]):
+        assert list(read_all_of(source, some)) == list(first)
+    left = set(list(first)[1::2])
+    assert list(read_all_of(source, images, left)) == [digest for digest in first if digest in left]
+    archive.close()
+
+
+def test_several_images_are_saved_in_one_request_and_none_for_nothing(old: FakeEngine) -> None:
+    client, task = EngineClient(old.host), CountingTask()
+    base = layer("base")
+    images = [image_of(client, base, layer(name)) for name in "abc"]
+    read_all_of(EngineSource(client), images, task=task)
+    assert old.saves == [[image.config_digest for image in images if isinstance(image, EngineForm)]]
+    assert task.texts[0] == "the engine is preparing 3 images"
+    old.saves.clear()
+    own = wanted_of(images[1]) - wanted_of(images[0])
+    read_all_of(EngineSource(client), images, own)
+    assert old.saves == [[image.config_digest for image in images[1:2] if isinstance(image, EngineForm)]]
+    client.close()
+
+
+def test_several_images_in_an_unknown_layout(old: FakeEngine) -> None:
+    client, base = EngineClient(old.host), layer("base")
+    images = [image_of(client, base, layer(name)) for name in "abc"]
+    old.faults.save_prefix = True
+    assert set(read_all_of(EngineSource(client), images)) == set().union(*map(wanted_of, images))
+    assert len(old.saves) == 2
+    client.close()
+
+
+def test_one_of_several_images_that_vanished_or_a_cut_is_no_success(old: FakeEngine) -> None:
+    client, base = EngineClient(old.host), layer("base")
+    images, source = [image_of(client, base, layer(name, 200_000)) for name in "ab"], EngineSource(client)
+    old.faults.cut_save_after = 1_000
+    with pytest.raises(Unreachable):
+        read_all_of(source, images)
+    old.faults.cut_save_after = None
+    client.untag(str(images[1].reference))
+    with pytest.raises(NotFound):
+        read_all_of(source, images)
+    source.close()
+
+
+def test_an_image_that_the_engine_leaves_out_of_several_is_missed(old: FakeEngine) -> None:
+    client, base = EngineClient(old.host), layer("base")
+    images, store = [image_of(client, base, layer(name)) for name in "ab"], old.store
+    assert isinstance(store, ClassicStore)
+    save = store.save
+    # The end of the stream comes as ever; only what was said of the images tells that one is not there.
+    store.save = lambda names, nameless: save(names[:1], nameless)  # type: ignore[method-assign]
+    with pytest.raises(DamagedContent, match=r"did not save 2 of the contents of .*, "):
+        read_all_of(EngineSource(client), images)
+    client.close()
+
+
 def test_only_what_is_wanted_is_given(client: EngineClient) -> None:
     image = image_of(client, layer(new_name()), layer(new_name()))
     source = EngineSource(client)
     wanted = sorted(wanted_of(image))[:1]
     stranger = sha256(b"stranger")
     assert list(read(source, image, wanted)) == wanted
-    assert list(source.contents(image, [stranger], CountingTask())) == []
-    assert list(source.contents(image, [], CountingTask())) == []
+    assert list(source.contents([image], [stranger], CountingTask())) == []
+    assert list(source.contents([image], [], CountingTask())) == []
 
 
 def test_contents_may_be_passed_over_unread(client: EngineClient) -> None:
     image = image_of(client, layer(new_name()), layer(new_name()))
     digests = [
-        content.digest for content in EngineSource(client).contents(image, wanted_of(image), CountingTask())
+        content.digest for content in EngineSource(client).contents([image], wanted_of(image), CountingTask())
     ]
     assert sorted(digests) == sorted(wanted_of(image))
 
@@ -126,7 +207,7 @@ def test_an_image_is_saved_once_however_the_engine_names_its_layers(old: FakeEng
     client = EngineClient(old.host)
     image = image_of(client, layer("a"), layer("b"), layer("a"))
     read(EngineSource(client), image)
-    assert old.saves == 1
+    assert len(old.saves) == 1
     client.close()
 
 
@@ -135,7 +216,7 @@ def test_an_unknown_layout_costs_a_second_save_but_is_read(old: FakeEngine) -> N
     image = image_of(client, layer("a"), layer("b"), layer("a"))
     old.faults.save_prefix = True
     assert set(read(EngineSource(client), image)) == wanted_of(image)
-    assert old.saves == 2
+    assert len(old.saves) == 2
     client.close()
 
 

@@ -182,7 +182,7 @@ def test_nested_and_sparse_indexes_and_artifacts(tmp_path: Path, archive: bool) 
     assert isinstance(found, RegistryForm)
     assert found.tree.documents == web.tree.documents
     wanted = {descriptor.digest for descriptor in found.tree.blobs()}
-    got = {item.digest: drain(item.stream) for item in source.contents(found, wanted, CountingTask())}
+    got = {item.digest: drain(item.stream) for item in source.contents([found], wanted, CountingTask())}
     assert got == {digest: memory.blobs[digest] for digest in wanted}
     assert list(got) == [descriptor.digest for descriptor in found.tree.blobs()]
 
@@ -214,7 +214,7 @@ def test_only_foreign_layers_may_be_absent(
     wanted = {descriptor.digest for descriptor in found.tree.blobs()}
 
     def read() -> int:
-        return len([drain(item.stream) for item in source.contents(found, wanted, CountingTask())])
+        return len([drain(item.stream) for item in source.contents([found], wanted, CountingTask())])
 
     if allowed:
         assert read() == 2

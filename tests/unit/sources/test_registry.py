@@ -64,7 +64,7 @@ def push(server: Registry, memory: MemorySource, *images: RegistryForm) -> None:
 
 def read(source: RegistrySource, image: RegistryForm, wanted: set[Digest]) -> dict[Digest, bytes]:
     found = {}
-    for content in source.contents(image, wanted, SILENT.task("")):
+    for content in source.contents([image], wanted, SILENT.task("")):
         found[content.digest] = read_all(content.stream, content.size)
         assert len(found[content.digest]) == content.size
     return found
@@ -160,7 +160,7 @@ def test_what_is_not_there(server: Registry, memory: MemorySource, source: Regis
     with pytest.raises(NotFound):
         source.open_blob(image.tree.root)
     with pytest.raises(NotFound):
-        list(source.contents(image, {image.tree.root.digest}, SILENT.task("")))
+        list(source.contents([image], {image.tree.root.digest}, SILENT.task("")))
     with pytest.raises(InvalidReference):
         source.resolve("")
 

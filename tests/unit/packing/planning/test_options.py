@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bundler.errors import UsageError
-from bundler.packing.planning.options import DEFAULT_PART_SIZE, PackOptions, parse_part_size
+from bundler.packing.planning.options import DEFAULT_PART_SIZE, PackOptions, parse_part_size, suited_block_bytes
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,34 @@ def test_bounds(change: dict[str, int]) -> None:
 def test_the_smallest_and_largest_that_are_taken() -> None:
     PackOptions(part_bytes=0, block_bytes=65536, name="Werk 7 Süd", version="2026.11.1")
     PackOptions(part_bytes=65536, block_bytes=64 << 20)
+
+
+KIB, MIB = 1 << 10, 1 << 20
+
+
+@pytest.mark.parametrize(
+    ("part", "block"),
+    [
+        (0, 4 * MIB),
+        (3900 * MIB, 4 * MIB),
+        (256 * MIB, 4 * MIB),
+        (256 * MIB - 1, 2 * MIB),
+        (128 * MIB, 2 * MIB),
+        (64 * MIB, MIB),
+        (100 * MIB, MIB),
+        (5 * MIB, 64 * KIB),
+        (8 * MIB, 128 * KIB),
+        (64 * KIB, 64 * KIB),
+    ],
+)
+def test_blocks_that_suit_the_parts(part: int, block: int) -> None:
+    assert suited_block_bytes(part) == PackOptions(part_bytes=part).block_bytes == block
+
+
+def test_blocks_that_suit_are_as_few_as_can_be() -> None:
+    for part in range(64 * KIB, 300 * MIB, 999_983):
+        block = suited_block_bytes(part)
+        assert block & (block - 1) == 0
+        assert 64 * KIB <= block <= 4 * MIB
+        assert block == 64 * KIB or part // block >= 64
+        assert block == 4 * MIB or part // (2 * block) < 64

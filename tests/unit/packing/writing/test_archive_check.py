@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,8 +47,8 @@ class Wayward(MemorySource):
         super().__init__("docker")
         self.change: Callable[[list[Content]], list[Content]] = lambda contents: contents
 
-    def contents(self, image: FoundImage, wanted: Collection[Digest], task: Task) -> Iterator[Content]:
-        yield from self.change(list(super().contents(image, wanted, task)))
+    def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
+        yield from self.change(list(super().contents(images, wanted, task)))
 
 
 @pytest.fixture

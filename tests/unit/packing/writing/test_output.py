@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from bundler.content import files
-from bundler.errors import DamagedContent, NoSpace, NotFound, OutputExists, Unreachable
+from bundler.errors import (
+    DamagedBundle,
+    DamagedContent,
+    IncompleteBundle,
+    NoSpace,
+    NotFound,
+    OutputExists,
+    Unreachable,
+)
 from bundler.packing.writing import output as output_module
-from bundler.packing.writing.output import UNFINISHED, OutputDirectory, free_bytes
-from tests.builders import SMALL, TwoApplications, contents_of, final_names, no_thread_is_left
+from bundler.packing.writing.output import UNFINISHED
+from tests.builders import SMALL, TwoApplications, check_left, contents_of, final_names, flip, no_thread_is_left
 
 
 class Usage(NamedTuple):
@@ -60,20 +67,48 @@ def test_what_no_unfinished_pack_left_is_never_touched(tmp_path: Path, name: str
 def test_another_bundle_is_never_touched(tmp_path: Path) -> None:
     TwoApplications().pack(tmp_path)
     before = contents_of(tmp_path)
-    with pytest.raises(OutputExists, match="already holds a bundle"):
-        TwoApplications().pack(tmp_path)
+    for other in (replace(SMALL, version="2"), replace(SMALL, part_bytes=0), replace(SMALL, name="other")):
+        with pytest.raises(OutputExists, match="already holds another bundle"):
+            TwoApplications().pack(tmp_path, other)
     assert contents_of(tmp_path) == before
 
 
-def test_what_an_unfinished_pack_left_is_cleaned(tmp_path: Path) -> None:
+def test_the_same_bundle_is_checked_and_kept(tmp_path: Path) -> None:
+    packed = TwoApplications()
+    manifest = packed.pack(tmp_path)
+    before = contents_of(tmp_path)
+    packed.registry.opened.clear()
+    assert packed.pack(tmp_path) == manifest
+    assert (packed.registry.opened, contents_of(tmp_path)) == ([], before)
+    flip(tmp_path / manifest.parts[0].file, 7)
+    with pytest.raises(DamagedBundle, match=manifest.parts[0].file):
+        packed.pack(tmp_path)
+    (tmp_path / manifest.parts[0].file).unlink()
+    with pytest.raises(IncompleteBundle, match=manifest.parts[0].file):
+        packed.pack(tmp_path)
+    packed.pack(tmp_path, restart=True)
+    assert contents_of(tmp_path) == before
+
+
+def test_a_signed_bundle_is_not_begun_anew(tmp_path: Path) -> None:
+    TwoApplications().pack(tmp_path)
+    (tmp_path / "bundle.json.sig").touch()
+    before = contents_of(tmp_path)
+    with pytest.raises(OutputExists, match=r"bundle\.json\.sig"):
+        TwoApplications().pack(tmp_path, restart=True)
+    assert contents_of(tmp_path) == before
+
+
+def test_what_an_unfinished_pack_left_without_a_journal_is_cleaned(tmp_path: Path) -> None:
     packed = TwoApplications()
     packed.pack(tmp_path / "right")
     left = tmp_path / "left"
     left.mkdir()
     for name in ("shop.oci.tar.001", "shop.oci.tar.077", "old.oci.tar", "old.oci.tar.002.partial", "README.txt",
                  "SHA256SUMS", "bundle.json.bak", "README.txt.partial", "SHA256SUMS.partial",
-                 "bundle.json.bak.partial", UNFINISHED):  # fmt: skip
+                 "bundle.json.bak.partial"):  # fmt: skip
         (left / name).write_text("left over")
+    (left / UNFINISHED).touch()
     packed.pack(left)
     assert contents_of(left) == contents_of(tmp_path / "right")
 
@@ -128,11 +163,14 @@ def test_too_little_room_is_refused_before_anything_is_written(
     packed.pack(tmp_path)
 
 
-def test_free_space_is_that_of_the_nearest_directory(tmp_path: Path) -> None:
-    assert free_bytes(tmp_path / "a" / "b" / "c") > 0
-    (tmp_path / "file").touch()
-    with pytest.raises(NotFound):
-        free_bytes(tmp_path / "file" / "x")
+def test_an_unfinished_copy_is_not_taken_for_a_pack(tmp_path: Path) -> None:
+    manifest = TwoApplications().pack(tmp_path)
+    (tmp_path / "bundle.json").rename(tmp_path / UNFINISHED)
+    before = contents_of(tmp_path)
+    with pytest.raises(OutputExists, match="unfinished copy"):
+        TwoApplications().pack(tmp_path)
+    assert contents_of(tmp_path) == before
+    assert manifest.raw == before[UNFINISHED]
 
 
 def refusing(*names: str) -> Callable[[Path, bytes], None]:
@@ -148,65 +186,50 @@ def refusing(*names: str) -> Callable[[Path, bytes], None]:
 
 
 @pytest.mark.parametrize("name", ["README.txt", "SHA256SUMS", "bundle.json.bak", "bundle.json"])
-def test_an_error_behind_a_table_leaves_no_final_name(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_an_error_behind_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    TwoApplications().pack(tmp_path / "right")
     monkeypatch.setattr(output_module, "write_file", refusing(name))
     with no_thread_is_left(), pytest.raises(NoSpace):
         TwoApplications().pack(tmp_path / "left")
-    assert final_names(tmp_path / "left") == []
+    check_left(tmp_path / "left", contents_of(tmp_path / "right"))
     monkeypatch.undo()
-    TwoApplications().pack(tmp_path / "left")
-    TwoApplications().pack(tmp_path / "right")
-    assert contents_of(tmp_path / "left") == contents_of(tmp_path / "right")
-
-
-def test_what_cannot_be_taken_back_does_not_stop_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    manifest = TwoApplications().pack(tmp_path)
-    replace = Path.replace
-
-    def refuse_one(self: Path, target: Path) -> Path:
-        if self.name == manifest.parts[0].file:
-            raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", refuse_one)
-    OutputDirectory(tmp_path).withdraw(part.file for part in manifest.parts)
-    assert final_names(tmp_path) == [manifest.parts[0].file]
+    packed = TwoApplications()
+    packed.pack(tmp_path / "left")
+    assert (packed.registry.opened, packed.engine.opened) == ([], []), "all of it was there"
+    assert final_names(tmp_path / "left") == final_names(tmp_path / "right")
+    check_left(tmp_path / "left", contents_of(tmp_path / "right"))
 
 
 def test_an_error_in_the_second_application(tmp_path: Path) -> None:
+    TwoApplications().pack(tmp_path / "right")
     packed = TwoApplications()
     last = packed.web.tree.platform_images()[0].manifest.layers[1].digest
-    packed.registry.blobs[last] = packed.registry.blobs[last][:-1] + b"!"
+    whole = packed.registry.blobs[last]
+    packed.registry.blobs[last] = whole[:-1] + b"!"
     with no_thread_is_left(), pytest.raises(DamagedContent, match="damaged"):
-        packed.pack(tmp_path)
-    assert final_names(tmp_path) == []
-    assert (tmp_path / UNFINISHED).exists()
+        packed.pack(tmp_path / "left")
+    check_left(tmp_path / "left", contents_of(tmp_path / "right"))
+    assert (tmp_path / "left" / UNFINISHED).exists()
+    packed.registry.blobs[last] = whole
+    packed.engine.opened.clear()
+    packed.pack(tmp_path / "left")
+    assert packed.engine.opened == [], "the first application was there"
+    assert contents_of(tmp_path / "left") == contents_of(tmp_path / "right")
 
 
-def test_an_interruption_leaves_no_final_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Unreachable("gone")], ids=["interrupted", "gone"])
+def test_a_source_that_breaks_off(tmp_path: Path, error: BaseException) -> None:
+    TwoApplications().pack(tmp_path / "right")
     packed = TwoApplications()
     contents = packed.registry.contents
 
-    def interrupted(*arguments: object) -> object:
-        raise KeyboardInterrupt
+    def broken(*arguments: object) -> object:
+        raise error
 
-    packed.registry.contents = interrupted  # type: ignore[method-assign,assignment]
-    with no_thread_is_left(), pytest.raises(KeyboardInterrupt):
-        packed.pack(tmp_path)
-    assert final_names(tmp_path) == []
+    packed.registry.contents = broken  # type: ignore[method-assign,assignment]
+    with no_thread_is_left(), pytest.raises(type(error)):
+        packed.pack(tmp_path / "left")
+    check_left(tmp_path / "left", contents_of(tmp_path / "right"))
     packed.registry.contents = contents  # type: ignore[method-assign]
-    packed.pack(tmp_path, SMALL)
-
-
-def test_a_source_that_is_gone_leaves_no_final_name(tmp_path: Path) -> None:
-    packed = TwoApplications()
-
-    def gone(*arguments: object) -> object:
-        raise Unreachable("gone")
-
-    packed.registry.contents = gone  # type: ignore[method-assign,assignment]
-    with no_thread_is_left(), pytest.raises(Unreachable):
-        packed.pack(tmp_path)
-    assert final_names(tmp_path) == []
+    packed.pack(tmp_path / "left")
+    assert contents_of(tmp_path / "left") == contents_of(tmp_path / "right")

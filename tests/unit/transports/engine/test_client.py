@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import errno
 import gc
+import hashlib
+import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,7 +14,16 @@ import pytest
 
 from bundler.content.chain_ids import chain_ids
 from bundler.content.streams import read_all
-from bundler.errors import DamagedContent, NoSpace, NotFound, ProtocolError, Refused, Unreachable
+from bundler.errors import (
+    ConfigError,
+    DamagedContent,
+    NoSpace,
+    NotFound,
+    ProtocolError,
+    Refused,
+    Unauthorised,
+    Unreachable,
+)
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
 from bundler.transports.engine import EngineClient
@@ -166,8 +179,55 @@ def test_no_engine_is_unreachable_with_advice(tmp_path: Path) -> None:
     with pytest.raises(Unreachable) as caught:
         EngineClient(f"unix://{tmp_path}/nothing")
     assert "DOCKER_HOST" in caught.value.advice
-    with pytest.raises(Unreachable):
-        EngineClient("nonsense://x")
+    del caught
+    gc.collect()
+
+
+GARBAGE = ["nonsense://x", "here", "tcp://", "tcp://far:x", "tcp://far:99999", "fd://", "tcp://far\x1b[2J"]
+
+
+@pytest.mark.parametrize("host", GARBAGE)
+def test_an_address_that_is_none(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    with pytest.raises(ConfigError, match=r"DOCKER_HOST says .*, which is no address of an engine") as caught:
+        EngineClient()
+    assert "unix:///PATH" in caught.value.advice
+    assert "\x1b" not in str(caught.value)
+    with pytest.raises(ConfigError):
+        EngineClient(host)
+
+
+@pytest.mark.parametrize("host", ["ssh://far", "SSH://user@far:22/x"])
+def test_an_engine_behind_ssh(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", host)
+    with pytest.raises(ConfigError, match="not spoken to over ssh") as caught:
+        EngineClient()
+    assert "ssh -N -L" in caught.value.advice
+
+
+def test_an_engine_behind_ssh_by_its_context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    meta = tmp_path / "contexts" / "meta" / hashlib.sha256(b"far").hexdigest()
+    meta.mkdir(parents=True)
+    endpoint = {"docker": {"Host": "ssh://far", "SkipTLSVerify": False}}
+    (meta / "meta.json").write_text(json.dumps({"Name": "far", "Metadata": {}, "Endpoints": endpoint}))
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text('{"currentContext": "far"}')
+    with pytest.raises(ConfigError, match="the docker context 'far' says 'ssh://far'"):
+        EngineClient()
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_socket_that_this_user_may_not_use(fake: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Root may use any: the refusal has to be made.
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    with pytest.raises(Unauthorised, match="may not use the engine") as caught:
+        EngineClient(fake.host)
+    assert "docker" in caught.value.advice
+    assert caught.value.exit_status == 11
     del caught
     gc.collect()
 

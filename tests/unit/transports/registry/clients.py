@@ -8,6 +8,10 @@ from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.transports.registry.address import RegistryAddress
 from bundler.transports.registry.client import RegistryClient, Repository
 from bundler.transports.registry.credentials import CredentialFinder, no_credentials
+from bundler.transports.registry.retries import Retries, RetryPolicy
+
+#: As many tries as usual, but nobody waits long for them.
+QUICK = RetryPolicy(first_seconds=0.01, longest_seconds=0.02, longest_asked_seconds=0.3)
 
 
 class Clients:
@@ -22,12 +26,14 @@ class Clients:
         credentials: CredentialFinder = no_credentials,
         limits: Limits = DEFAULT_LIMITS,
         ca_file: Path | None = None,
+        policy: RetryPolicy = QUICK,
     ) -> RegistryClient:
         made = RegistryClient(
             RegistryAddress.parse(address, plain_http=plain_http),
             credentials=credentials,
             limits=limits,
             ca_file=ca_file,
+            retries=Retries(policy),
         )
         self._made.append(made)
         return made
@@ -41,8 +47,11 @@ class Clients:
         plain_http: bool = True,
         credentials: CredentialFinder = no_credentials,
         ca_file: Path | None = None,
+        policy: RetryPolicy = QUICK,
     ) -> Repository:
-        client = self.client(address, plain_http=plain_http, credentials=credentials, ca_file=ca_file)
+        client = self.client(
+            address, plain_http=plain_http, credentials=credentials, ca_file=ca_file, policy=policy
+        )
         return Repository(client, name, push=push)
 
     def close(self) -> None:

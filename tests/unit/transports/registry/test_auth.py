@@ -12,7 +12,7 @@ from bundler.errors import AirbundleError, ProtocolError, Unauthorised
 from bundler.model.digest import Digest
 from bundler.transports.registry.credentials import Credentials, fixed_credentials, no_credentials
 from bundler.transports.registry.manifests import find_manifest
-from bundler.transports.registry.uploads import mount_blob, start_upload
+from bundler.transports.registry.upload.protocol import mount_blob, start_upload
 from tests.fakes.registry import FakeRegistry, Script
 from tests.fakes.registry_doorman import Doorman
 from tests.requirements import require, why_no_program

@@ -9,11 +9,11 @@ from bundler.model.descriptor import Descriptor
 from bundler.progress import SILENT
 from bundler.transports.registry.blobs import has_blob, open_blob
 from bundler.transports.registry.client import Repository
-from bundler.transports.registry.upload_blob import Uploader
+from bundler.transports.registry.upload.uploader import Uploader
 from tests.fakes.memory import MemorySource
 from tests.fakes.registry import FakeRegistry, Script
 from tests.servers.either_registry import Registry
-from tests.unit.transports.registry.clients import Clients
+from tests.unit.transports.registry.clients import QUICK, Clients
 
 DATA = bytes(range(256)) * 20_000
 
@@ -104,9 +104,35 @@ def test_a_body_that_breaks_off_is_unreachable_not_damaged(
 ) -> None:
     repository = clients.repository(fake.address)
     blob = push(repository, DATA)
-    fake.quirks.truncate = 2_000_000
+    fake.quirks.truncate = 1000
     with pytest.raises(Unreachable):
         read(repository, blob, offset)
+    # Each connection has to bring something, then they are counted anew.
+    assert len(fake.requests("GET", "/blobs/")) == QUICK.tries
+
+
+@pytest.mark.parametrize("offset", [0, 10])
+def test_a_body_that_breaks_off_is_gone_on_with(fake: FakeRegistry, clients: Clients, offset: int) -> None:
+    repository = clients.repository(fake.address)
+    blob = push(repository, DATA)
+    fake.quirks.truncate = 100_000
+    assert read(repository, blob, offset) == DATA[offset:]
+    asked = fake.requests("GET", "/blobs/")
+    assert len(asked) > QUICK.tries
+    assert asked[-1].headers["Range"] == f"bytes={offset + (len(asked) - 1) * 100_000}-"
+
+
+def test_what_breaks_off_and_is_another_blob_then_is_damaged(fake: FakeRegistry, clients: Clients) -> None:
+    repository = clients.repository(fake.address)
+    blob = push(repository, DATA)
+    fake.quirks.truncate = 100_000
+    stream = open_blob(repository, blob)
+    buffer = memoryview(bytearray(1000))
+    stream.readinto(buffer)
+    fake.store.blobs[blob.digest] = bytes(len(DATA))
+    with pytest.raises(DamagedContent):
+        read_all(stream, len(DATA))
+    stream.close()
 
 
 def test_a_body_that_goes_on_behind_its_size(fake: FakeRegistry, clients: Clients) -> None:

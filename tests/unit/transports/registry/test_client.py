@@ -20,6 +20,7 @@ from bundler.errors import (
     NotFound,
     ProtocolError,
     Refused,
+    ServerFault,
     Unauthorised,
     Unreachable,
 )
@@ -29,7 +30,8 @@ from bundler.transports.registry.blobs import open_blob
 from bundler.transports.registry.client import Repository
 from bundler.transports.registry.credentials import Credentials, fixed_credentials
 from bundler.transports.registry.manifests import fetch_manifest, find_manifest
-from bundler.transports.registry.uploads import start_upload
+from bundler.transports.registry.retries import NO_RETRIES, Busy
+from bundler.transports.registry.upload.protocol import start_upload
 from tests.fakes.registry import FakeRegistry, Script
 from tests.fakes.registry_doorman import Doorman
 from tests.requirements import require, why_no_program
@@ -54,9 +56,10 @@ PAGE = b"<html>nginx</html>"
         (400, b'{"errors": [{"code": "A"}, {"code": "B"}]}', Refused, "A; B"),
         (400, b"\xff\xfe\x1b[2J", Refused, "\\x1b[2J"),
         (400, b"Client sent an HTTP request to an HTTPS server.\n", Unreachable, "speaks HTTPS"),
-        (429, b"slow down", Unreachable, "slow down"),
-        (500, PAGE, Unreachable, "500"),
-        (503, b"", Unreachable, "503"),
+        (429, b"slow down", Busy, "slow down"),
+        (500, PAGE, Busy, "500"),
+        (501, b"", ServerFault, "501"),
+        (503, b"", Busy, "503"),
         (204, b"", ProtocolError, "204"),
         (302, b"", ProtocolError, "302"),
     ],
@@ -123,7 +126,7 @@ def test_a_connection_that_is_closed_without_an_answer(clients: Clients) -> None
         thread = threading.Thread(target=hang_up)
         thread.start()
         with pytest.raises(Unreachable) as caught:
-            start_upload(clients.repository(f"127.0.0.1:{server.getsockname()[1]}"))
+            start_upload(clients.repository(f"127.0.0.1:{server.getsockname()[1]}", policy=NO_RETRIES))
         thread.join()
     assert "broke off" in str(caught.value)
 

@@ -12,7 +12,7 @@ from bundler.model.limits import DEFAULT_LIMITS
 from bundler.progress import SILENT
 from bundler.transports.registry.client import Repository
 from bundler.transports.registry.manifests import fetch_manifest, find_manifest, put_manifest
-from bundler.transports.registry.upload_blob import Uploader
+from bundler.transports.registry.upload.uploader import Uploader
 from tests.fakes.memory import MemorySource
 from tests.fakes.registry import FakeRegistry, Script
 from tests.servers.either_registry import Registry

@@ -1,0 +1,176 @@
+"""Images of a bundle into a destination, one after another: what can be done is done, and nobody is forgotten."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from bundler.api.transfer_report import TransferReport, WaitingImage, still_waiting
+from bundler.bundle.manifest import Application, Image
+from bundler.bundle.presence import Presence
+from bundler.bundle.reader import Bundle
+from bundler.content.images import ImageDestination, PutResult
+from bundler.errors import (
+    AirbundleError,
+    DamagedBundle,
+    IncompleteBundle,
+    ProtocolError,
+    ServerFault,
+    Unreachable,
+    UsageError,
+)
+from bundler.model.digest import Digest
+from bundler.progress import Progress, Task
+
+
+def put_images(
+    bundle: Bundle,
+    selected: Iterable[tuple[Application, Image]],
+    open_destination: Callable[[], ImageDestination],
+    label: str,
+    progress: Progress,
+) -> TransferReport:
+    """Put one image after another; one that fails does not stop the others, a lost destination does.
+
+    Images whose parts have not all arrived are left out, as far as names and sizes of files tell before their
+    first byte is sent, and else as soon as it shows.
+
+    Raises:
+        UsageError: two applications have different images of one name.
+    """
+    run = _Run(bundle)
+    ready = run.sort_out(each_once(selected))
+    destination = open_destination()
+    try:
+        if not (run.is_short and destination.is_one_file):
+            with progress.task(label, _bytes_of(bundle, ready)) as task:
+                run.put(ready, destination, task)
+            ready = []
+        if run.is_short and destination.is_one_file:
+            # A file of this name would look like all of them, and would be in the way of the next run.
+            destination.abort()
+            run.give_up([*(result.reference for result in run.results), *(image.reference for image in ready)])
+        else:
+            destination.finish()
+    except BaseException:
+        destination.abort()
+        raise
+    return TransferReport(tuple(run.results), tuple(run.failures), tuple(run.waiting), tuple(run.not_tried))
+
+
+class _Run:
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self.results: list[PutResult] = []
+        self.failures: list[tuple[str, AirbundleError]] = []
+        self.waiting: list[WaitingImage] = []
+        self.not_tried: list[str] = []
+
+    @property
+    def is_short(self) -> bool:
+        """Whether an image is known to fail or to wait."""
+        return bool(self.failures or self.waiting)
+
+    def sort_out(self, images: Sequence[Image]) -> list[Image]:
+        """Return the images of which everything seems to be there."""
+        presence, ready = Presence(self._bundle), []
+        for image in images:
+            obstacles = presence.obstacles(image)
+            if obstacles.damaged:
+                named = ", ".join(obstacles.damaged)
+                self.failures.append((image.reference, DamagedBundle(f"too short or no regular file: {named}")))
+            elif obstacles.waiting_for:
+                self.waiting.append(WaitingImage(image.reference, obstacles.waiting_for))
+            else:
+                ready.append(image)
+        return ready
+
+    def put(self, images: Sequence[Image], destination: ImageDestination, task: Task) -> None:
+        """Put them all, as far as the destination stays there."""
+        seen: set[Digest] = set()
+        for number, image in enumerate(images):
+            share = _Share(task, _bytes_of(self._bundle, [image], seen))
+            seen.update(image.blobs)
+            try:
+                self.results.append(destination.put(self._bundle.outgoing(image), self._bundle, share))
+            except IncompleteBundle as error:
+                self.waiting.append(WaitingImage(image.reference, error.parts))
+            except AirbundleError as error:
+                self.failures.append((image.reference, error))
+                if _is_lost(error):
+                    self._leave([rest.reference for rest in images[number + 1 :]], error)
+                    break
+            share.complete()
+
+    def give_up(self, references: Iterable[str]) -> None:
+        """Take images that were put, or were ready, for failed: another one keeps the whole from being written."""
+        cause = self.failures[0][1] if self.failures else still_waiting(tuple(self.waiting))
+        error = type(cause)(f"not written, because another image is not: {cause}", advice=cause.advice)
+        self.failures += [(reference, error) for reference in references]
+        self.results = []
+
+    def _leave(self, references: Sequence[str], cause: AirbundleError) -> None:
+        lost = Unreachable(f"not tried, the destination was lost: {cause}", advice=cause.advice)
+        self.failures += [(reference, lost) for reference in references]
+        self.not_tried += references
+
+
+def _is_lost(error: AirbundleError) -> bool:
+    """Tell whether the destination is gone; one that answers may have trouble with this image alone."""
+    return isinstance(error, Unreachable) and not isinstance(error, (ServerFault, ProtocolError))
+
+
+def each_once(selected: Iterable[tuple[Application, Image]]) -> list[Image]:
+    """Return the images without those that an earlier application has too.
+
+    Raises:
+        UsageError: two applications have different images of one name, which a destination can hold only once.
+    """
+    images: dict[str, Image] = {}
+    for application, image in selected:
+        if images.setdefault(image.reference, image).descriptor.digest != image.descriptor.digest:
+            raise UsageError(
+                f"{image.reference} is another image in the application {application.name}",
+                advice="Name one application with --app.",
+            )
+    return list(images.values())
+
+
+def _bytes_of(bundle: Bundle, images: Collection[Image], besides: Collection[Digest] = ()) -> int:
+    """Return the bytes of the blobs of some images, each counted once, without those ``besides``."""
+    digests = {digest for image in images for digest in image.blobs} - set(besides)
+    return sum(bundle.manifest.blob_by_digest[digest].size for digest in digests)
+
+
+class _Share:
+    """The part of a task that one image accounts for: layers that images share are counted once.
+
+    A destination may have to send a shared layer again, or find it there already; neither moves the task
+    beyond what the image brings, and at its end the task stands where it should.
+    """
+
+    def __init__(self, task: Task, size: int) -> None:
+        self._task = task
+        self._left = size
+        self._lock = threading.Lock()
+
+    def advance(self, count: int) -> None:
+        with self._lock:
+            step = min(count, self._left)
+            self._left -= step
+        self._task.advance(step)
+
+    def complete(self) -> None:
+        self.advance(self._left)
+
+    def describe(self, text: str) -> None:
+        self._task.describe(text)
+
+    def expect(self, total: int | None) -> None:
+        pass
+
+    def __enter__(self) -> _Share:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass

@@ -1,0 +1,1 @@
+"""Answers to requests from images that are packed again, to nowhere."""
