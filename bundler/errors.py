@@ -136,6 +136,16 @@ class DamagedBundle(DamagedContent):
     default_advice = "Run `airbundle verify` to see which parts must be copied again."
 
 
+class UndecidedTable(DamagedBundle):
+    """Files of a bundle speak for different tables of contents, and nothing says which one is right."""
+
+    code = "undecided-table"
+    default_advice = (
+        "Name another copy of the bundle as well (`repair --from DIR`); or compare the sums with the id that was "
+        "noted where it was packed, and remove the file that is wrong."
+    )
+
+
 class IncompleteBundle(AirbundleError):
     """Parts are not there yet, or the bundle was never finished.
 

@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from bundler import errors  # noqa: E402  (the checkout's, whatever else is installed)
-from bundler.cli.main import app  # noqa: E402
+from bundler.cli import catalogue  # noqa: E402
+from bundler.cli.application import application  # noqa: E402
 from bundler.errors import AirbundleError, ExitStatus  # noqa: E402
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -96,19 +97,20 @@ def commands_page() -> str:
 
     Made from the definitions, not from what --help prints: how a library draws that differs with its version.
     """
-    root = typer.main.get_command(app)
-    groups: dict[str, list[str]] = {}
-    sections = []
-    for name, command in root.commands.items():  # type: ignore[attr-defined]  # it is a group
-        said = " ".join((command.help or "").split())
-        groups.setdefault(command.rich_help_panel, []).append(f"| [`{name}`](#airbundle-{name}) | {said} |\n")
-        sections.append(f"\n## airbundle {name}\n\n{said}\n\n{_parameters(command)}")
-    overview = "".join(
-        f"\n**{group}**\n\n| command | does |\n| --- | --- |\n{''.join(rows)}" for group, rows in groups.items()
-    )
+    root = typer.main.get_command(application())
+    overview, sections = [], []
+    for group, names in catalogue.COMMANDS.items():
+        overview.append(f"\n**{group}**\n\n| command | does |\n| --- | --- |\n")
+        for name, summary in names.items():
+            command = root.commands[name]  # type: ignore[attr-defined]  # it is a group
+            said = " ".join((command.help or "").split())
+            if not said.startswith(summary):
+                raise StaleDocuments(f"the catalogue of the commands says something else of {name} than its help")
+            overview.append(f"| [`{name}`](#airbundle-{name}) | {said} |\n")
+            sections.append(f"\n## airbundle {name}\n\n{said}\n\n{_parameters(command)}")
     return (
         f"{_NOTE}\n# Commands\n\n`airbundle --version` prints the version, `airbundle COMMAND --help` this page.\n"
-        f"{overview}{''.join(sections)}"
+        f"{''.join(overview)}{''.join(sections)}"
     )
 
 
@@ -117,7 +119,7 @@ def _parameters(command: Any) -> str:
     for parameter in command.params:
         takes = parameter.metavar or ""
         if isinstance(parameter, typer.core.TyperArgument):
-            name = f"`{takes or parameter.name.upper()}`"
+            name = f"`{takes or (parameter.name or '').upper()}`"
         else:
             names = ", ".join(f"`{name}`" for name in parameter.opts)
             name = names if parameter.is_flag else f"{names} `{takes or 'N'}`"

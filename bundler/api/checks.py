@@ -12,6 +12,7 @@ from bundler.bundle.verify import verify_bundle
 from bundler.content.files import disk_errors
 from bundler.errors import DamagedContent, NotFound, SignatureRefused
 from bundler.model.limits import Limits
+from bundler.packing.documents.readme import make_readme
 from bundler.progress import SILENT, Progress
 
 
@@ -36,7 +37,8 @@ def verify(
     def signature(directory: Path, raw: bytes) -> Finding | None:
         return None if key is None else _check_signature(directory, raw, Path(key), bundle.limits)
 
-    return verify_bundle(bundle, level, signature=signature, progress=progress)
+    readme = make_readme(bundle.manifest).encode("utf-8")
+    return verify_bundle(bundle, level, signature=signature, readme=readme, progress=progress)
 
 
 def _check_signature(directory: Path, raw: bytes, key: Path, limits: Limits) -> Finding | None:

@@ -15,6 +15,7 @@ from bundler.errors import NotFound
 from bundler.packing.pack import check_reproducible, write_bundle
 from bundler.packing.planning.options import PackOptions
 from bundler.packing.planning.plan import PackPlan, PlannedImage, make_plan
+from bundler.packing.reuse.opening import open_reuse
 from bundler.packing.writing.output import OutputDirectory
 from bundler.progress import SILENT, Progress
 
@@ -71,6 +72,9 @@ def pack(
     plain_http: bool = False,
     check: bool = False,
     restart: bool = False,
+    reuse: Sequence[Path | str] = (),
+    cache: Path | str | None = None,
+    cache_bytes: int | None = None,
     progress: Progress = SILENT,
 ) -> BundleManifest:
     """Pack images into a bundle.
@@ -82,6 +86,10 @@ def pack(
         plain_http: Allow registries to be asked without TLS.
         check: Read all sources a second time and prove that the same bytes come out; nothing is written for it.
         restart: Keep nothing that an unfinished pack left there, and no parity.
+        reuse: Directories of older bundles. What they have is not read from its source; no byte changes by it.
+            One that is incomplete or damaged gives what is right of it.
+        cache: Directory that keeps the blobs of packs, for later ones to reuse; created where it is missing.
+        cache_bytes: What the cache may hold when no pack runs; default: 20 GiB.
         progress: Is told what goes on.
 
     Returns:
@@ -94,8 +102,11 @@ def pack(
     """
     chosen = options or PackOptions()
     directory = OutputDirectory(Path(output))
-    with planned(applications, options=chosen, plain_http=plain_http, progress=progress, output=directory) as plan:
-        manifest = write_bundle(plan, directory, chosen, progress, restart=restart)
+    with (
+        open_reuse(reuse, cache, cache_bytes, limits=chosen.limits, progress=progress) as reused,
+        planned(applications, options=chosen, plain_http=plain_http, progress=progress, output=directory) as plan,
+    ):
+        manifest = write_bundle(plan, directory, chosen, progress, restart=restart, reuse=reused)
         if check:
             check_reproducible(plan, manifest, chosen, progress)
     if chosen.parity is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bundler.bundle.choice import ALL_FILES, Choice
 from bundler.bundle.manifest import BundleManifest
 from bundler.bundle.repair.report import RepairReport
 from bundler.bundle.repair.run import repair_bundle
@@ -19,19 +20,22 @@ def repair(
     *,
     output: Path | str | None = None,
     partial: bool = False,
+    choice: Choice = ALL_FILES,
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress = SILENT,
 ) -> RepairReport:
     """Mend a bundle: every bad block from another copy that has it right, or from parity.
 
     Files that are not whole are made beside, one after the other, and take their names when their sha256 is
-    proven. If not everything can be mended nothing is changed, unless ``partial``.
+    proven. If a file lost blocks that cannot be had nothing is changed, unless ``partial``.
 
     Args:
         directory: The bundle; it may be a copy that was cut.
         others: Directories to take blocks from: copies, whole or not, and answers to requests.
         output: Write mended files and the tables there, and nothing into the bundle: the two together are whole.
         partial: Mend what can be mended, though something is lost.
+        choice: ``Choice(applications=("shop",))`` or ``Choice(is_present=True)``: only these files, as on a stick
+            that was never meant to hold all. What it leaves out is neither made nor missed.
         limits: Bounds on what is read.
         progress: Is told what goes on.
 
@@ -51,6 +55,7 @@ def repair(
         make_readme=_readme,
         output=None if output is None else Path(output),
         partial=partial,
+        choice=choice,
         limits=limits,
         progress=progress,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from bundler.api.packing import Applications, planned
+from bundler.bundle.choice import ALL_FILES, Choice
 from bundler.bundle.manifest import parse_bundle_manifest
 from bundler.bundle.opening import read_small
 from bundler.bundle.reader import Bundle
@@ -15,8 +17,8 @@ from bundler.bundle.requests.answers.destination import AnswerDestination
 from bundler.bundle.requests.asking import Lack, find_lack, make_request
 from bundler.bundle.requests.qr_code import TOO_LARGE, QrCode, check_for_library, make_qr_code
 from bundler.bundle.requests.request_file import BlockRequest, parse_request, read_request, write_request
-from bundler.content.files import disk_errors, write_file
-from bundler.errors import AirbundleError, NotFound, OutputExists
+from bundler.content.files import disk_errors, partial, write_file
+from bundler.errors import AirbundleError, DiskError, NotFound, OutputExists
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.packing.answering.answering import answer_by_packing, options_like
 from bundler.packing.planning.options import PackOptions
@@ -48,6 +50,7 @@ def request(
     *,
     everything: bool = False,
     qr: bool = False,
+    choice: Choice = ALL_FILES,
     progress: Progress = SILENT,
 ) -> RequestReport:
     """Look for what is missing of a bundle, and write a small file that asks for what must come.
@@ -59,11 +62,12 @@ def request(
         output: The file; an earlier request there is replaced.
         everything: Ask for all that is missing, whatever parity can do.
         qr: Also write the file as a QR code beside it, named as it and ``.png``, if it has less than 2 KiB.
+        choice: What is left out is not asked for.
         progress: Is told the bytes that were looked at.
 
     Raises:
         OutputExists: something else is there. UsageError: QR codes cannot be made here. NotFound: the directory
-            of the file is not there.
+            of the file is not there, or the bundle has no such application.
         NotWritable: a part may not be read, or the file not be written. DiskError: the disk refused.
     """
     path = Path(output)
@@ -71,7 +75,7 @@ def request(
     if qr:
         check_for_library()
     _check_output(path, picture, bundle.limits)
-    lack = find_lack(bundle, progress)
+    lack = find_lack(bundle, progress, choice)
     asked = make_request(bundle, lack, everything=everything)
     if asked is None:
         return RequestReport(lack)
@@ -81,9 +85,9 @@ def request(
         # A picture of an earlier request must not lie beside this one.
         with disk_errors(picture):
             picture.unlink(missing_ok=True)
-    write_file(path, raw)
+    _write(path, raw)
     if code is not None:
-        write_file(picture, code.png)
+        _write(picture, code.png)
     return RequestReport(lack, asked, len(raw), code, picture if code is not None else None)
 
 
@@ -148,6 +152,16 @@ def answer_from_images(
 
 def _read(request: BlockRequest | Path | str, limits: Limits = DEFAULT_LIMITS) -> BlockRequest:
     return request if isinstance(request, BlockRequest) else read_request(Path(request), limits)
+
+
+def _write(path: Path, raw: bytes) -> None:
+    """Write a file, or leave nothing: nobody goes on with the beginning of a request."""
+    try:
+        write_file(path, raw)
+    except DiskError:
+        with contextlib.suppress(OSError):
+            partial(path).unlink()
+        raise
 
 
 def _check_output(path: Path, picture: Path, limits: Limits) -> None:

@@ -59,7 +59,9 @@ class ArchiveStream:
         self._position = offset
         self._end = offset + length
         self._reader = BlockReader(parts.locations, parts.block_bytes)
-        self._block = memoryview(bytearray(0))
+        # Made once: fresh memory for each block would cost as much as its sum.
+        self._buffer = memoryview(bytearray(0))
+        self._block = self._buffer
         self._block_at: tuple[int, int] | None = None
 
     def readinto(self, buffer: memoryview) -> int:
@@ -87,7 +89,10 @@ class ArchiveStream:
 
     def _load(self, index: int, number: int) -> None:
         part = self._parts.archive.parts[index]
-        block = memoryview(bytearray(self._reader.length(part, number)))
+        length = self._reader.length(part, number)
+        if len(self._buffer) < length:
+            self._buffer = memoryview(bytearray(length))
+        block = self._buffer[:length]
         self._block_at = None
         failure = self._reader.read(part, number, block)
         if failure is not None:

@@ -6,7 +6,7 @@ import os
 import stat
 import sys
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from bundler.bundle.manifest import Image
@@ -27,6 +27,9 @@ class Obstacles:
     damaged: tuple[str, ...]
 
 
+_NONE = Obstacles((), ())
+
+
 class Presence:
     """Answers for one moment: what it saw of a part it does not look at again."""
 
@@ -36,6 +39,8 @@ class Presence:
 
     def obstacles(self, image: Image) -> Obstacles:
         """Return what keeps an image from being read; blocks that are damaged only reading finds."""
+        if self._is_whole:
+            return _NONE
         needed: dict[str, int] = {}
         for digest in image.blobs:
             blob = self._bundle.manifest.blob_by_digest[digest]
@@ -52,6 +57,11 @@ class Presence:
     def missing_parts(self) -> tuple[str, ...]:
         """Return the parts that no directory has under their final name, in the order of the archives."""
         return tuple(part.file for part in self._bundle.manifest.parts if self._reach(part.file)[0] < 0)
+
+    @cached_property
+    def _is_whole(self) -> bool:
+        """Whether every part is there in its full length: then no image needs to be looked at."""
+        return all(self._reach(part.file)[0] >= part.size for part in self._bundle.manifest.parts)
 
     def _look(self, file: str) -> tuple[int, int]:
         """Return the bytes of the longest whole and of the longest unfinished file of a part; -1 for none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bundler.bundle.block_reader import PartLocations
@@ -10,7 +10,7 @@ from bundler.bundle.blocks import ArchiveParts, ArchiveStream
 from bundler.bundle.findings import Finding
 from bundler.bundle.manifest import Application, Blob, BundleManifest, Image
 from bundler.bundle.opening import open_manifests
-from bundler.content.images import Content, FoundImage, OutgoingImage, RegistryForm
+from bundler.content.images import Content, FoundImage, OutgoingImage, Place, RegistryForm
 from bundler.content.streams import ByteStream, VerifiedStream, read_all
 from bundler.content.trees import collect_tree
 from bundler.errors import DamagedContent, InvalidReference, MalformedDocument, NotFound, UsageError
@@ -48,6 +48,7 @@ class Bundle:
             archive.name: ArchiveParts(self.locations, archive, manifest.block_bytes)
             for archive in manifest.archives
         }
+        self._order = {archive.name: number for number, archive in enumerate(manifest.archives)}
 
     @property
     def directory(self) -> Path:
@@ -78,12 +79,13 @@ class Bundle:
                     f"the bundle has no application {name!r}", advice=f"It has: {', '.join(sorted(known))}."
                 )
         wanted = {name: _full_name(name) for name in names}
+        references = set(wanted.values())
         result = [
             (application, image)
             for application in self.manifest.applications
             if not applications or application.name in applications
             for image in application.images
-            if not names or image.reference in wanted.values()
+            if not names or image.reference in references
         ]
         held = {image.reference for _, image in result}
         for name, full in wanted.items():
@@ -128,17 +130,26 @@ class Bundle:
         missing = set(wanted) - set(self.manifest.blob_by_digest)
         if missing:
             raise DamagedContent(f"the bundle has no blob {min(missing)}")
-        order = {archive.name: number for number, archive in enumerate(self.manifest.archives)}
-        blobs = [self.manifest.blob_by_digest[digest] for digest in set(wanted)]
-        for blob in sorted(blobs, key=lambda blob: (order[blob.archive], blob.offset)):
+        for place, digest in sorted((self._place(digest), digest) for digest in set(wanted)):
+            blob = self.manifest.blob_by_digest[digest]
             stream = self.open_blob(blob.descriptor)
             try:
-                yield Content(blob.digest, blob.size, stream)
+                yield Content(digest, blob.size, stream, place)
             finally:
                 stream.close()
 
+    def places(self, images: Sequence[FoundImage], configs: Mapping[Digest, bytes]) -> Mapping[Digest, Place]:
+        """Return the place of everything that the bundle has, see :meth:`ImageSource.places`."""
+        wanted = {digest for image in images for digest in image.digests}
+        return {digest: self._place(digest) for digest in wanted if digest in self.manifest.blob_by_digest}
+
     def close(self) -> None:
         """Nothing is held open."""
+
+    def _place(self, digest: Digest) -> Place:
+        blob = self.manifest.blob_by_digest[digest]
+        # Two blobs may begin at the same byte: one without bytes lies before the other.
+        return (f"{self._order[blob.archive]:09}", f"{blob.offset:020}", f"{blob.size:020}", digest)
 
     def _form(self, image: Image) -> RegistryForm:
         own = frozenset(image.blobs)

@@ -23,10 +23,11 @@ from bundler.bundle.parity.search import FoundParity, read_parity
 from bundler.bundle.part_scan import PartScan, ScannedPart, bytes_to_read
 from bundler.bundle.part_verdict import Verdict, judge
 from bundler.bundle.reader import Bundle
+from bundler.bundle.readme_check import check_readme
 from bundler.bundle.repair.erasures import Erasures
 from bundler.bundle.repair.scanned_blocks import lost_blocks
 from bundler.bundle.repair.stripe_map import StripeMap
-from bundler.bundle.repair.verdicts import judged
+from bundler.bundle.repair.verdicts import judged, with_copy_judged
 from bundler.bundle.strangers import find_strangers
 from bundler.errors import NotReadable
 from bundler.progress import SILENT, Progress, Task
@@ -55,6 +56,7 @@ def verify_bundle(
     level: Level = "full",
     *,
     signature: SignatureCheck | None = None,
+    readme: bytes | None = None,
     progress: Progress = SILENT,
 ) -> VerificationReport:
     """Check a bundle as far as ``level`` says; each copy of a part, and of a parity file, is read once.
@@ -65,12 +67,13 @@ def verify_bundle(
         bundle: The open bundle; that it could be opened is check 1. Its limits bound what layers unpack to.
         level: ``quick`` is checks 1 to 4, ``full`` 1 to 6, ``deep`` 1 to 8.
         signature: Check 2, where the user gave a key.
+        readme: What is written into README.txt of this bundle; ``None``: that file is not looked at.
         progress: Is told the bytes of parts and of parity that were looked at.
 
     Raises:
         NotReadable: this user may not read a file of it.
     """
-    return examine(bundle, level, signature=signature, progress=progress).report
+    return examine(bundle, level, signature=signature, readme=readme, progress=progress).report
 
 
 def examine(
@@ -78,6 +81,7 @@ def examine(
     level: Level,
     *,
     signature: SignatureCheck | None = None,
+    readme: bytes | None = None,
     parity: FoundParity | None = None,
     files_only: bool = False,
     progress: Progress = SILENT,
@@ -97,7 +101,7 @@ def examine(
     total = sum(bytes_to_read(bundle.locations.candidates(file.file), file) for file in files)
     with progress.task("verify", total) as task:
         last = min(LAST_CHECK[level], 5) if files_only else LAST_CHECK[level]
-        return _Verification(bundle, level, last, parity, task).examination(signature)
+        return _Verification(bundle, level, last, parity, task).examination(signature, readme)
 
 
 class _Verification:
@@ -113,9 +117,11 @@ class _Verification:
         self._findings: list[Finding] = list(bundle.findings)
         self._directories = bundle.locations.directories
 
-    def examination(self, signature: SignatureCheck | None) -> Examination:
+    def examination(self, signature: SignatureCheck | None, readme: bytes | None) -> Examination:
         if signature is not None:
             self._findings += self._check_signature(signature)
+        if readme is not None:
+            self._check_readme(readme)
         left_by_systems = self._check_strangers()
         scan = PartScan(self._manifest.block_bytes, with_sha256=self._last >= 5)
         try:
@@ -129,7 +135,8 @@ class _Verification:
                 for image in application.images:
                     if wrong := check_closure(self._bundle, image):
                         self._report_image(image, application.name, wrong)
-        found = sorted(with_tables_judged(self._with_parity(self._findings)), key=_order)
+        found = with_tables_judged(with_copy_judged(self._with_parity(self._findings)))
+        found.sort(key=_order)
         report = VerificationReport(self._manifest.id, self._level, tuple(found), left_by_systems)
         return Examination(report, self._scans, self._parity)
 
@@ -164,6 +171,11 @@ class _Verification:
                 return []
             found.append(self._placed(finding, directory))
         return found
+
+    def _check_readme(self, expected: bytes) -> None:
+        for directory in self._directories:
+            if wrong := check_readme(directory, expected, self._bundle.limits):
+                self._findings.append(self._placed(wrong, directory))
 
     def _check_strangers(self) -> tuple[str, ...]:
         table = self._parity.table

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import traceback
 
 from bundler.cli.text import printable, say, show
 from bundler.errors import AirbundleError
@@ -40,6 +38,8 @@ class Console:
     def document(self, value: object) -> None:
         """Print the one JSON document of a command, if JSON was asked for."""
         if self.as_json:
+            import json
+
             show(json.dumps(value, indent=2, sort_keys=True))
 
     def line(self, text: str = "") -> None:
@@ -55,6 +55,8 @@ class Console:
     def error(self, error: AirbundleError) -> None:
         """Print an error with its cause and the next step; as one JSON object if JSON was asked for."""
         if self.as_json:
+            import json
+
             say(json.dumps(describe_error(error), sort_keys=True))
             return
         # A parser's message may have several lines; only the first one looks like the beginning of an error.
@@ -65,6 +67,8 @@ class Console:
         if error.advice:
             say(f"  next: {printable(error.advice)}")
         if self.verbose and error.__cause__ is not None:
+            import traceback
+
             detail = "".join(traceback.format_exception_only(type(error.__cause__), error.__cause__)).strip()
             say(f"  cause: {printable(detail)}")
 

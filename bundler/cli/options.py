@@ -9,18 +9,9 @@ import typer
 
 from bundler.model.limits import CHANGEABLE
 
-NEAR_SIDE = "Near side"
-CARRYING = "Carrying"
-FAR_SIDE = "Far side"
-TOOLS = "Tools"
-
-_SHOWN = "What is shown"
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.", rich_help_panel=_SHOWN)]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.", rich_help_panel=_SHOWN)]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Print the causes of errors.", rich_help_panel=_SHOWN)
-]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print the causes of errors.")]
 
 BundleDirectories = Annotated[
     list[Path],
@@ -33,6 +24,14 @@ BundleDirectories = Annotated[
 Applications = Annotated[
     list[str] | None,
     typer.Option("--app", metavar="NAME", help="Only this application; may be repeated."),
+]
+Present = Annotated[
+    bool,
+    typer.Option(
+        "--present",
+        help="Only files that lie here, damaged or unfinished: for one stick of several. What is not here at all "
+        "is neither made nor missed.",
+    ),
 ]
 Images = Annotated[
     list[str] | None,
@@ -101,6 +100,10 @@ CompressionLevel = Annotated[
     int | None,
     typer.Option("--level", help="zstd 1-19, default 3; gzip 1-9, default 6.", show_default=False),
 ]
+Small = Annotated[
+    bool,
+    typer.Option("--small", help="Compress more, and several times as slowly: zstd 9, and matches from far back."),
+]
 Parity = Annotated[
     str | None,
     typer.Option(
@@ -116,6 +119,34 @@ SurviveParts = Annotated[
         "--survive-parts",
         metavar="N",
         help="Make the least parity that mends N lost parts, whichever they are.",
+        show_default=False,
+    ),
+]
+Reused = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--reuse",
+        metavar="BUNDLE",
+        help="Directory of an older bundle: what it has is copied, and not read from its source. May be repeated; "
+        "the new bundle is the same as without.",
+        show_default=False,
+    ),
+]
+CacheDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        help="Keep blobs of this pack in a directory, and reuse those that are there.",
+        show_default=False,
+    ),
+]
+CacheSize = Annotated[
+    str | None,
+    typer.Option(
+        "--cache-size",
+        metavar="SIZE",
+        help="What the cache may hold between packs: those not used for longest go. Default: 20GiB.",
         show_default=False,
     ),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bundler.bundle.parity.geometry import Geometry
 from bundler.bundle.parity.making import ParityOutcome
 from bundler.bundle.parity.strength import Strength, strength_of
 from bundler.bundle.parity.table import ParityTable
@@ -19,7 +20,7 @@ def parity_document(table: ParityTable) -> dict[str, object]:
         "stripes": geometry.stripes,
         "size": geometry.parity_bytes,
         "files": [file.file for file in table.files],
-        "mends": strength_of(geometry, table.data).words,
+        "mends": strength_of(geometry, table.data, table.parity).words,
     }
 
 
@@ -34,8 +35,17 @@ def show_parity(console: Console, table: ParityTable) -> None:
     size = table.geometry.parity_bytes
     share = 100 * size / table.geometry.size
     count = len(table.files)
-    console.line(f"parity   {format_size(size)} ({share:.1f} %) in {count} file{'s' * (count > 1)}")
-    console.line(f"mends    {strength_of(table.geometry, table.data).words}")
+    console.line(
+        f"parity   {format_size(size)} ({share:.1f} %{least(table.geometry)}) in {count} file{'s' * (count > 1)}"
+    )
+    console.line(f"mends    {strength_of(table.geometry, table.data, table.parity).words}")
+
+
+def least(geometry: Geometry) -> str:
+    """Say of the parity of a small bundle that it cannot be less, however little was asked for."""
+    if geometry.stripes > 1 or geometry.m > 2:
+        return ""
+    return f", the least: blocks have {format_size(geometry.block_bytes)}"
 
 
 def expected_document(strength: Strength) -> dict[str, object]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bundler.bundle.names import SHARED
 from bundler.bundle.parity.strength import Strength, expected_strength
 from bundler.cli.console import Console
-from bundler.cli.parity_view import expected_document
+from bundler.cli.parity_view import expected_document, least
 from bundler.cli.views import show_table
 from bundler.content.free_space import free_bytes
 from bundler.content.images import RegistryForm
@@ -15,11 +15,16 @@ from bundler.model.sizes import format_size
 from bundler.packing.planning.estimate import Estimate, estimate
 from bundler.packing.planning.options import PackOptions
 from bundler.packing.planning.plan import PackPlan, PlannedImage, carried
+from bundler.packing.reuse.reuse import Reuse
+from bundler.packing.reuse.survey import survey
 
 
-def show_plan(console: Console, plan: PackPlan, options: PackOptions, output: Path | None) -> None:
+def show_plan(
+    console: Console, plan: PackPlan, options: PackOptions, output: Path | None, reuse: Reuse | None = None
+) -> None:
     """Print the plan as a JSON document or as a table."""
     size = estimate(plan)
+    reusable = survey(plan, options, reuse) if reuse is not None else None
     free = free_bytes(output) if output is not None else None
     parity = _parity(size, options)
     console.document(
@@ -37,15 +42,19 @@ def show_plan(console: Console, plan: PackPlan, options: PackOptions, output: Pa
             "part_bytes": options.part_bytes,
             "free_bytes": free,
             **({"parity": expected_document(parity) if parity else None} if options.parity else {}),
+            **({"reuse": {"contents": reusable.count, "bytes": reusable.size}} if reusable else {}),
         }
     )
     _show_images(console, plan)
     for line in _sizes(plan, size, options):
         console.line(line)
+    if reusable is not None:
+        console.line(f"reused   {reusable.count} contents, {format_size(reusable.size)}, need not be read")
     needed = parity.geometry.parity_bytes if parity else 0
     if options.parity is not None:
         how = "about" if size.is_exact else "at most about"
-        console.line(f"parity   {how} {format_size(needed)}" if parity else "parity   unknown until packed")
+        known = f"{how} {format_size(needed)}{least(parity.geometry)}" if parity else "unknown until packed"
+        console.line(f"parity   {known}")
     if parity:
         console.line(f"mends    {parity.words}")
     if free is not None:

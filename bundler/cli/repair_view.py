@@ -34,12 +34,16 @@ def repair_document(report: RepairReport) -> dict[str, object]:
         "bytes_from_parity": sum(one.bytes_from_parity for one in report.mended),
         "left": [asdict(finding) for finding in report.left],
         "blocks_needed": report.blocks_needed,
+        "left_out": list(report.left_out),
+        "unused": [{"directory": str(one.directory), "reason": one.reason} for one in report.unused],
     }
 
 
 def finish_repair(console: Console, bundle: Path, report: RepairReport) -> int:
     """Print what was done and what could not be; return the exit status."""
     console.document(repair_document(report))
+    for unused in report.unused:
+        console.warn(f"nothing can be taken from {unused.directory}: {unused.reason}")
     for file in report.tables:
         console.line(f"mended   {file}")
     for one in report.mended:
@@ -47,7 +51,10 @@ def finish_repair(console: Console, bundle: Path, report: RepairReport) -> int:
     show_findings(console, report.left)
     if report.ok:
         before = ": it was mended before" if report.found else ": nothing was wrong"
-        console.line(f"intact   {report.id}{'' if report.changed else before}")
+        asked = "what was asked for of " if report.left_out else ""
+        console.line(f"intact   {asked}{report.id}{'' if report.changed or report.left else before}")
+        if report.left:
+            console.line(f"note     only its parity is not: `airbundle parity {bundle}` makes it")
         return int(ExitStatus.DONE)
     console.error(_error(bundle, report))
     return int(report.exit_status)
@@ -75,6 +82,11 @@ def _error(bundle: Path, report: RepairReport) -> AirbundleError:
         return kind(f"not everything could be mended: {named}{done}", advice="See what is said of each file.")
     blocks = "1 more right block" if report.blocks_needed == 1 else f"{report.blocks_needed} more right blocks"
     advice = f"`airbundle request {bundle} -o FILE` asks for them; or give another copy with --from."
+    if report.absent:
+        count = "One file is" if len(report.absent) == 1 else f"{len(report.absent)} files are"
+        advice += (
+            f" {count} not here at all: if that is meant so, as on one stick of several, give --present or --app."
+        )
     if not report.changed and any(finding.mendable for finding in report.found):
         advice += " --partial mends what can be mended."
     return kind(f"not everything can be mended: {named}; {blocks} would do{done}", advice=advice)

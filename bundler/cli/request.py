@@ -29,13 +29,13 @@ class Wishes:
     limits: Limits = DEFAULT_LIMITS
     parity: str | None = None
     survive_parts: int | None = None
+    small: bool = False
 
     @property
     def has_options(self) -> bool:
         """Whether the command line says anything about how to pack."""
-        return any(
-            one is not None for one in (self.name, self.version, self.part_size, self.compression, self.level)
-        )
+        said = (self.name, self.version, self.part_size, self.compression, self.level)
+        return self.small or any(one is not None for one in said)
 
 
 def is_application_image(word: str) -> bool:
@@ -78,13 +78,20 @@ def _options(wishes: Wishes, config: PackConfig | None) -> PackOptions:
         name=wishes.name or fallback.name,
         version=wishes.version or fallback.version or "0",
         part_bytes=parse_part_size(DEFAULT_PART_SIZE if part_size is None else str(part_size)),
-        encoder=Encoder.choose(
-            wishes.compression or fallback.compression or "zstd",
-            wishes.level if wishes.level is not None else fallback.level,
-        ),
+        encoder=_encoder(wishes, fallback),
         limits=wishes.limits,
         parity=_parity(wishes if wishes.parity or wishes.survive_parts is not None else fallback),
     )
+
+
+def _encoder(wishes: Wishes, config: PackConfig) -> Encoder:
+    for said in (wishes, config):
+        if said.small and (said.level is not None or said.compression not in (None, "zstd")):
+            raise UsageError("what is small is compressed with zstd, at a level of its own")
+    if wishes.small or (config.small and wishes.level is None and wishes.compression is None):
+        return Encoder.small()
+    level = wishes.level if wishes.level is not None else config.level
+    return Encoder.choose(wishes.compression or config.compression or "zstd", level)
 
 
 def _parity(said: Wishes | PackConfig) -> ParityWish | None:

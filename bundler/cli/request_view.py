@@ -15,8 +15,10 @@ from bundler.model.sizes import format_size
 
 if TYPE_CHECKING:
     from bundler.api.requests import RequestReport
+    from bundler.bundle.choice import Choice
     from bundler.bundle.reader import Bundle
     from bundler.bundle.requests.answering import AnswerReport
+    from bundler.bundle.requests.asking import Lack
     from bundler.bundle.requests.block_ranges import BlockRanges
     from bundler.bundle.requests.qr_code import QrCode
 
@@ -25,7 +27,9 @@ _HALVES = {(True, True): " ", (True, False): "▄", (False, True): "▀", (False
 _ON_BLACK, _AS_BEFORE = "\x1b[97;40m", "\x1b[0m"
 
 
-def finish_request(console: Console, bundle: Bundle, output: Path, report: RequestReport, *, qr: bool) -> int:
+def finish_request(
+    console: Console, bundle: Bundle, output: Path, report: RequestReport, choice: Choice, *, qr: bool
+) -> int:
     """Say what is missing and what is asked for; return the exit status."""
     lack = report.lack
     console.document(
@@ -41,11 +45,17 @@ def finish_request(console: Console, bundle: Bundle, output: Path, report: Reque
         }
     )
     if not lack.missing:
-        console.line(f"nothing is missing of {bundle.manifest.id}; no request was written")
+        asked = "" if choice.is_all else "what was asked for of "
+        console.line(f"nothing is missing of {asked}{bundle.manifest.id}; no request was written")
         return int(ExitStatus.DONE)
     console.line(
         f"missing  {_amount(lack.missing, lack.missing_bytes)}, in {_counted(len(lack.missing.rows), 'part')}"
     )
+    absent = absent_parts(bundle, lack)
+    if absent:
+        console.line(
+            f"absent   {absent} of them are not here at all: --present leaves them out, --app NAME other ones"
+        )
     if lack.has_parity and lack.needed:
         console.line(f"parity   makes the rest once these have come: {_amount(lack.needed, lack.needed_bytes)}")
     if report.request is None:
@@ -59,7 +69,19 @@ def finish_request(console: Console, bundle: Bundle, output: Path, report: Reque
     if qr:
         _show_qr_code(console, report)
     console.line("next     where it was packed: airbundle answer BUNDLE FILE -o DIR")
+    if not choice.is_all:
+        named = [
+            *(f" --app {name}" for name in choice.applications),
+            *([" --present"] if choice.is_present else []),
+        ]
+        console.line(f"then     where the bundle is: airbundle repair BUNDLE{''.join(named)} --from DIR")
     return int(ExitStatus.DONE)
+
+
+def absent_parts(bundle: Bundle, lack: Lack) -> int:
+    """Return of how many parts that blocks are missing of nothing lies in any directory."""
+    files = (bundle.manifest.parts[row.part].file for row in lack.missing.rows)
+    return sum(not bundle.locations.candidates(file) for file in files)
 
 
 def finish_answer(console: Console, output: Path, report: AnswerReport) -> int:
@@ -84,7 +106,8 @@ def finish_answer(console: Console, output: Path, report: AnswerReport) -> int:
         console.error(
             kind(
                 f"{report.missing.count} of {_counted(report.blocks, 'block')} {said}, and missing in the answer",
-                advice="Carry it all the same; or run the same command with another copy of the bundle to go on.",
+                advice="Carry it all the same. Or run the same command to go on: with another copy, or after "
+                "`airbundle repair` of this one, if it has parity.",
             )
         )
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from bundler.content.streams import ByteStream
 from bundler.model.descriptor import Descriptor
@@ -65,6 +65,10 @@ class EngineForm:
 FoundImage = RegistryForm | EngineForm
 
 
+#: Where a content comes among others: compared field by field.
+Place = tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Content:
     """Some content on its way out of a source.
@@ -73,14 +77,14 @@ class Content:
         digest: of the blob, or the DiffID of an uncompressed layer.
         size: exact number of bytes that the stream will give.
         stream: the bytes, *not yet verified*; valid until the next content is asked for.
-        place: of an image in engine form, the name in what an engine saves, field by field: contents come in
-            the order of their places, also if their images come from several sources.
+        place: contents come in the order of their places, also if their images come from several sources. Of an
+            image in engine form it is the name in what an engine saves, field by field.
     """
 
     digest: Digest
     size: int
     stream: ByteStream
-    place: tuple[str, ...] = ()
+    place: Place = ()
 
 
 class BlobReader(Protocol):
@@ -134,8 +138,35 @@ class ImageSource(Protocol):
             Unreachable: the source broke off.
         """
 
+    def places(self, images: Sequence[FoundImage], configs: Mapping[Digest, bytes]) -> Mapping[Digest, Place]:
+        """Return the ``place`` that ``contents`` would give each content, as far as that is certain.
+
+        Nothing is read for it. So whoever has a content from elsewhere can put it where it belongs. What is left
+        out has no place that is known before it is read; a wrong place would change the bytes of an archive.
+
+        Args:
+            images: As ``contents`` would get them.
+            configs: Bytes of image configs that are known already, by digest; of other images too.
+        """
+
     def close(self) -> None:
         """Release connections and files; may be called more than once."""
+
+
+@runtime_checkable
+class AnticipatingSource(Protocol):
+    """An ``ImageSource`` that takes long before it gives the first byte, and can begin while another is read."""
+
+    def expect(self, images: Sequence[FoundImage], wanted: Collection[Digest]) -> None:
+        """Begin to prepare what ``contents`` will be asked for with the same arguments, and return at once.
+
+        A wrong guess costs time only. What goes wrong meanwhile shows when ``contents`` is asked.
+        """
+
+
+def tree_places(tree: ImageTree) -> dict[Digest, Place]:
+    """Return the places of a source that gives the contents of an image in the order of its tree."""
+    return {descriptor.digest: (f"{number:012}",) for number, descriptor in enumerate(tree.blobs())}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from bundler.content.channel import PushedStream
 from bundler.content.compression import DecompressedStream
@@ -13,7 +14,7 @@ from bundler.model.limits import DEFAULT_LIMITS, Limits
 
 
 class LayerProbe:
-    """Decompresses and hashes in a thread of its own what it is fed, keeping nothing."""
+    """Decompresses in a thread of its own what it is fed, and hashes it in another, keeping nothing."""
 
     def __init__(self, compression: str, limits: Limits = DEFAULT_LIMITS) -> None:
         """Begin to look into a layer that is compressed as ``gzip``, ``zstd`` or ``none``."""
@@ -48,13 +49,27 @@ class LayerProbe:
         self._thread.join()
 
     def _run(self) -> None:
-        buffer = memoryview(bytearray(BUFFER_BYTES))
         try:
-            stream = DecompressedStream(self._pushed, self._compression, self._limits)
-            while count := stream.readinto(buffer):
-                self._hash.update(buffer[:count])
-                self._size += count
+            self._hash_all(DecompressedStream(self._pushed, self._compression, self._limits))
         except Exception as error:  # noqa: BLE001  # raised by finish, in the thread that asked
             self._error = error
         finally:
             self._pushed.close()
+
+    def _hash_all(self, stream: DecompressedStream) -> None:
+        """Fill one buffer while the other one is hashed; what does not fill one needs no thread for that."""
+        buffer, other = (memoryview(bytearray(BUFFER_BYTES)) for _ in range(2))
+        hashing: Future[None] | None = None
+        with ThreadPoolExecutor(1, "layer-hash") as hasher:
+            while count := stream.readinto(buffer):
+                self._size += count
+                if hashing is not None:
+                    hashing.result()
+                if count < len(buffer):
+                    hashing = None
+                    self._hash.update(buffer[:count])
+                else:
+                    hashing = hasher.submit(self._hash.update, buffer)
+                buffer, other = other, buffer
+            if hashing is not None:
+                hashing.result()

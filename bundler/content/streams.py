@@ -93,7 +93,7 @@ class MemoryStream:
 
 
 class StreamFile:
-    """Gives a stream the ``read`` method that libraries ask of a file."""
+    """Gives a stream the methods that libraries ask of a file for reading."""
 
     def __init__(self, stream: ByteStream) -> None:
         self._stream = stream
@@ -108,6 +108,10 @@ class StreamFile:
         buffer = bytearray(min(size, BUFFER_BYTES))
         count = read_exactly(self._stream, memoryview(buffer))
         return bytes(memoryview(buffer)[:count])
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        """Fill a buffer; fewer bytes than it has only at the end, for the same reason."""
+        return read_exactly(self._stream, memoryview(buffer).cast("B"))
 
 
 def read_all(stream: ByteStream, limit: int, what: str = "content") -> bytes:

@@ -30,4 +30,4 @@ class Descriptor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def is_withheld(self) -> bool:
         """Whether this is a layer that only its owner may distribute, and says where: no bundle carries it."""
-        return is_foreign_layer(self.media_type) and bool(self.urls)
+        return bool(self.urls) and is_foreign_layer(self.media_type)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from bundler.errors import MalformedDocument, NotFound
 from bundler.model import media_types
@@ -66,6 +67,30 @@ class ImageTree:
         Raises:
             MalformedDocument: a document breaks its form or a bound, or the root is absent.
         """
+        return iter(self._nodes)
+
+    # A plan asks each of its images for them many times; of thousands of images the reading is most of the work.
+    @cached_property
+    def _nodes(self) -> tuple[tuple[Descriptor, Manifest | Index], ...]:
+        return tuple(self._walk())
+
+    @cached_property
+    def _blobs(self) -> tuple[Descriptor, ...]:
+        found: dict[Digest, Descriptor] = {}
+        for descriptor, node in self._nodes:
+            for item in (descriptor, *_needs(node)):
+                found.setdefault(item.digest, item)
+        return (*found.values(), *self._opaque())
+
+    @cached_property
+    def _platform_images(self) -> tuple[PlatformImage, ...]:
+        return tuple(
+            PlatformImage(descriptor, node, self._config(node))
+            for descriptor, node in self._nodes
+            if isinstance(node, Manifest)
+        )
+
+    def _walk(self) -> Iterator[tuple[Descriptor, Manifest | Index]]:
         if self.root.digest not in self.documents:
             raise MalformedDocument(f"the manifest {self.root.digest} is not there")
         seen: set[Digest] = set()
@@ -91,7 +116,7 @@ class ImageTree:
         Raises:
             MalformedDocument: a document breaks its form or a bound.
         """
-        return self._opaque(list(self.nodes()))
+        return self._opaque()
 
     def platform_images(self) -> list[PlatformImage]:
         """Return the image of every platform that is there, in the order of the index.
@@ -99,11 +124,7 @@ class ImageTree:
         Raises:
             MalformedDocument: a document breaks its form or a bound.
         """
-        return [
-            PlatformImage(descriptor, node, self._config(node))
-            for descriptor, node in self.nodes()
-            if isinstance(node, Manifest)
-        ]
+        return list(self._platform_images)
 
     def select(self, host: Platform) -> PlatformImage:
         """Choose the image that the host runs natively; the only one there is also where it does not.
@@ -124,19 +145,14 @@ class ImageTree:
 
     def blobs(self) -> Iterator[Descriptor]:
         """Yield every content of the image once: documents and what they refer to, parents first, opaque last."""
-        seen: set[Digest] = set()
-        nodes = list(self.nodes())
-        for descriptor, node in nodes:
-            for item in (descriptor, *_needs(node)):
-                if item.digest not in seen:
-                    seen.add(item.digest)
-                    yield item
-        yield from self._opaque(nodes)
+        return iter(self._blobs)
 
-    def _opaque(self, nodes: list[tuple[Descriptor, Manifest | Index]]) -> list[Descriptor]:
-        other = {item.digest for descriptor, node in nodes for item in (descriptor, *_needs(node))}
+    def _opaque(self) -> list[Descriptor]:
+        if not self.opaque:
+            return []
+        other = {item.digest for descriptor, node in self._nodes for item in (descriptor, *_needs(node))}
         found: dict[Digest, Descriptor] = {}
-        for _, node in nodes:
+        for _, node in self._nodes:
             for child in node.manifests if isinstance(node, Index) else ():
                 if child.digest in self.opaque and child.digest not in other:
                     found.setdefault(child.digest, child)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
 from typing import Any, TypeVar
 
 import msgspec
@@ -33,11 +32,16 @@ def parse_json(data: bytes, what: str, *, limit: int, limits: Limits = DEFAULT_L
         raise beyond(limit, f"{what} has {len(data)} bytes")
     longest = limits.number_chars
 
-    def number(convert: type[int] | type[float], digits: str) -> int | float:
+    def whole(digits: str) -> int:
         # Before anything is computed: reading a number of millions of digits takes minutes.
         if len(digits) > longest:
             raise beyond(longest, f"{what} holds a number of {len(digits)} characters")
-        return convert(digits)
+        return int(digits)
+
+    def fraction(digits: str) -> float:
+        if len(digits) > longest:
+            raise beyond(longest, f"{what} holds a number of {len(digits)} characters")
+        return _finite(float(digits))
 
     try:
         text = data.decode("utf-8")
@@ -45,10 +49,11 @@ def parse_json(data: bytes, what: str, *, limit: int, limits: Limits = DEFAULT_L
             text,
             object_pairs_hook=_unique,
             parse_constant=_refuse_constant,
-            parse_int=lambda digits: number(int, digits),
-            parse_float=lambda digits: _finite(number(float, digits)),
+            parse_int=whole,
+            parse_float=fraction,
         )
-        if _is_deeper(value, limits.json_depth):
+        # Most documents have fewer brackets than they may have levels: no need to walk over all that they hold.
+        if text.count("{") + text.count("[") > limits.json_depth and _is_deeper(value, limits.json_depth):
             raise beyond(limits.json_depth, f"{what} is nested too deeply")
         # A lone surrogate, written as \ud800, belongs to no encoding; nothing could be made of it.
         if "\\ud" in text or "\\uD" in text:
@@ -66,8 +71,19 @@ def convert(value: object, kind: type[T], what: str) -> T:
     Raises:
         MalformedDocument: a key is missing or its value has another type.
     """
+    # A digest that stands at several places, as in the tables of bundles, is one value.
+    digests: dict[str, Digest] = {}
+
+    def decode_special(special: type[Any], found: object) -> object:
+        known = digests.get(found) if isinstance(found, str) else None
+        if known is not None:
+            return known
+        digest = _decode_digest(special, found)
+        digests[digest] = digest
+        return digest
+
     try:
-        return msgspec.convert(value, kind, dec_hook=_decode_special)
+        return msgspec.convert(value, kind, dec_hook=decode_special)
     except msgspec.ValidationError as error:
         raise MalformedDocument(f"{what}: {error}") from error
 
@@ -97,25 +113,24 @@ def _finite(value: float) -> float:
 
 def _is_deeper(value: object, deepest: int) -> bool:
     # Level by level, so that no depth overflows a stack: what the parser itself survives is walked safely.
-    level = [value]
+    level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(deepest):
-        level = [child for item in level for child in _children(item)]
-    return any(isinstance(item, (dict, list)) for item in level)
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+            if isinstance(child, (dict, list))
+        ]
+    return bool(level)
 
 
-def _children(item: object) -> Iterable[object]:
-    if isinstance(item, dict):
-        return item.values()
-    return item if isinstance(item, list) else ()
-
-
-def _decode_special(kind: type[Any], value: object) -> object:
-    if kind is Digest:
-        try:
-            return Digest(value)
-        except MalformedDocument as error:
-            raise ValueError(str(error)) from error
-    raise NotImplementedError(kind)
+def _decode_digest(kind: type[Any], value: object) -> Digest:
+    if kind is not Digest:
+        raise NotImplementedError(kind)
+    try:
+        return Digest(value)
+    except MalformedDocument as error:
+        raise ValueError(str(error)) from error
 
 
 def _encode_special(value: object) -> object:

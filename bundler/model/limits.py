@@ -10,6 +10,7 @@ _KIB, _MIB, _GIB = 1 << 10, 1 << 20, 1 << 30
 #: Limits that an honest image or bundle may have a need to pass; the command's option --limit changes them.
 CHANGEABLE = (
     "document_bytes",
+    "table_bytes",
     "bundle_manifest_bytes",
     "parity_table_bytes",
     "archive_entries",
@@ -41,12 +42,14 @@ class Limits:
     Every field is a :class:`Bound`, an ``int`` with the field's name.
 
     Attributes:
-        document_bytes: size of one manifest, index, image config or docker-archive table (registries take 4 MiB).
+        document_bytes: size of one manifest, index or image config (registries take 4 MiB).
+        table_bytes: size of the list of all images of a layout or archive: its index.json, its manifest.json.
         bundle_manifest_bytes: size of bundle.json, of SHA256SUMS, of a request, and of answer.json.
         parity_table_bytes: size of parity.json, which holds a copy of bundle.json.
         config_bytes: size of the configuration file of a pack.
         signature_bytes: size of a detached signature, and of a file with a public key.
         version_file_bytes: size of ``oci-layout``.
+        cache_entry_bytes: size of what a cache notes beside a blob.
         json_depth: nesting of arrays and objects in any JSON document.
         number_chars: length of a number in any JSON document.
         documents: manifests, indexes and configs reachable from one image.
@@ -78,11 +81,13 @@ class Limits:
     """
 
     document_bytes: int = 4 * _MIB
+    table_bytes: int = 32 * _MIB
     bundle_manifest_bytes: int = 256 * _MIB
     parity_table_bytes: int = 512 * _MIB
     config_bytes: int = 16 * _MIB
     signature_bytes: int = 64 * _KIB
     version_file_bytes: int = 4 * _KIB
+    cache_entry_bytes: int = 4 * _KIB
     json_depth: int = 64
     number_chars: int = 400
     documents: int = 10_000

@@ -67,20 +67,23 @@ class Index:
         return self.manifests
 
 
-def parse_manifest(raw: bytes, media_type: str, limits: Limits = DEFAULT_LIMITS) -> Manifest | Index:
+def parse_manifest(
+    raw: bytes, media_type: str, limits: Limits = DEFAULT_LIMITS, *, limit: int | None = None
+) -> Manifest | Index:
     """Read a manifest or index.
 
     Args:
         raw: The document as its digest covers it.
         media_type: What the descriptor or the registry said it is; ``""`` where nothing was said.
         limits: Bounds size, nesting and number of annotations.
+        limit: Its greatest size in bytes, a field of ``limits``, where that is not ``document_bytes``.
 
     Raises:
         MalformedDocument: it breaks the specification or a bound, says of itself that it is of another type,
             or is both manifest and index (an ambiguity that was used for attacks, CVE-2021-41190).
     """
     what = "the image manifest"
-    value = parse_json(raw, what, limit=limits.document_bytes, limits=limits)
+    value = parse_json(raw, what, limit=limits.document_bytes if limit is None else limit, limits=limits)
     if not isinstance(value, dict):
         raise MalformedDocument(f"{what} is not a JSON object")
     if "manifests" in value and ("layers" in value or "config" in value):
@@ -116,8 +119,9 @@ def _check(
 ) -> None:
     if version != 2:
         raise MalformedDocument(f"schemaVersion is {version}, not 2")
-    for found in (annotations or {}, *(child.annotations for child in children)):
-        _check_annotations(found, limits)
+    for found in (annotations, *(child.annotations for child in children)):
+        if found:
+            _check_annotations(found, limits)
 
 
 def _check_annotations(found: dict[str, str], limits: Limits) -> None:

@@ -17,10 +17,13 @@ from bundler.packing.resume.finished import check_finished, planned_bundle
 from bundler.packing.resume.identity import identity_of
 from bundler.packing.resume.journal import Records
 from bundler.packing.resume.recovery import Kept, recover
+from bundler.packing.reuse.reuse import Reuse
 from bundler.packing.writing.archive_check import ArchiveCheck
+from bundler.packing.writing.archive_sink import ArchiveSink
 from bundler.packing.writing.archive_start import FROM_THE_START
 from bundler.packing.writing.archive_writer import ArchiveWriter
 from bundler.packing.writing.output import OutputDirectory
+from bundler.packing.writing.recorder import Recorders
 from bundler.progress import SILENT, Progress, Task
 
 
@@ -31,6 +34,7 @@ def write_bundle(
     progress: Progress = SILENT,
     *,
     restart: bool = False,
+    reuse: Reuse | None = None,
 ) -> BundleManifest:
     """Write the bundle of a plan into a directory that is new, empty, or holds an unfinished pack of the same.
 
@@ -45,6 +49,7 @@ def write_bundle(
         options: Part size, compression and the rest.
         progress: Is told what goes on; counts the bytes read.
         restart: Keep nothing of an unfinished pack, whatever it was of, and nothing of this bundle if it is there.
+        reuse: What need not be read from its source, since it was made before; it changes no byte.
 
     Returns:
         The bundle's table of contents, as it was written.
@@ -65,26 +70,36 @@ def write_bundle(
         directory.reopen()
     try:
         directory.prepare()
-        return _write(plan, directory, options, progress, restart)
+        return _write(plan, directory, options, progress, restart, reuse or Reuse())
     finally:
         directory.release()
 
 
 def _write(
-    plan: PackPlan, directory: OutputDirectory, options: PackOptions, progress: Progress, restart: bool
+    plan: PackPlan,
+    directory: OutputDirectory,
+    options: PackOptions,
+    progress: Progress,
+    restart: bool,
+    reuse: Reuse,
 ) -> BundleManifest:
-    size = estimate(plan)
+    size, filler = estimate(plan), reuse.filler
     journal, records = begin(directory, identity_of(plan, options), options.limits, restart=restart)
     try:
         with progress.task("pack", size.input_bytes) as task:
             kept = _recover(plan, directory, options, records, task, progress)
             directory.check_space(size.known_bytes - kept.bytes_on_disk)
 
-            def make_archive(name: str) -> ArchiveWriter:
+            def make_archive(name: str) -> ArchiveSink:
                 start = kept.starts.get(name, FROM_THE_START)
-                return ArchiveWriter(directory.path, name, options.part_bytes, options.block_bytes, start, journal)
+                archive = ArchiveWriter(
+                    directory.path, name, options.part_bytes, options.block_bytes, start, journal
+                )
+                return filler.watch(archive) if filler is not None else archive
 
-            manifest = _run(PackRun(plan, make_archive, options, task, kept=kept, recorder=journal))
+            recorder = Recorders(journal, filler) if filler is not None else journal
+            run = PackRun(plan, make_archive, options, task, kept=kept, recorder=recorder, reuse=reuse)
+            manifest = _run(run)
             directory.write_tables(manifest, make_readme(manifest))
     finally:
         journal.close()

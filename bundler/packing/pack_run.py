@@ -20,6 +20,7 @@ from bundler.packing.planning.options import PackOptions
 from bundler.packing.planning.plan import PackPlan, PlannedImage, carried
 from bundler.packing.resume.identity import bundle_name
 from bundler.packing.resume.recovery import Kept
+from bundler.packing.reuse.reuse import Reuse
 from bundler.packing.writing.archive_sink import ArchiveSink
 from bundler.packing.writing.recorder import NO_RECORDER, Recorder
 from bundler.progress import Task
@@ -37,6 +38,7 @@ class PackRun:
         *,
         kept: Kept | None = None,
         recorder: Recorder = NO_RECORDER,
+        reuse: Reuse | None = None,
     ) -> None:
         """Prepare.
 
@@ -47,6 +49,7 @@ class PackRun:
             task: Is told what goes on; counts the bytes read.
             kept: What an earlier run stored already.
             recorder: Is told of each blob and config that this run stores.
+            reuse: What need not be read from its source.
         """
         self._plan = plan
         self._make_archive = make_archive
@@ -58,7 +61,9 @@ class PackRun:
         self._applications: dict[str, Application] = {}
         self._blobs = BlobTable(self._kept.blobs, self._kept.configs, recorder)
         self._pipeline = Pipeline(task, options.workers, options.limits, recorder)
-        self._packer = ImagePacker(plan, self._pipeline, self._blobs, self._archive, options, task)
+        self._packer = ImagePacker(
+            plan, self._pipeline, self._blobs, self._archive, options, task, reuse or Reuse()
+        )
 
     def run(self) -> BundleManifest:
         """Pack everything; return the table of contents of what is there then.
@@ -67,8 +72,9 @@ class PackRun:
             DamagedContent: a source gave other bytes than its digests say.
             AirbundleError: a source or the disk failed.
         """
-        for group in make_groups(self._plan):
-            self._pack_group(group)
+        groups = make_groups(self._plan)
+        for group, following in zip(groups, (*groups[1:], ()), strict=True):
+            self._pack_group(group, following)
         if SHARED in self._plan.placement.values() and SHARED not in self._kept.archives:
             # The last to be finished: every application may have added to it.
             self._finished.append(self._open_archive(SHARED).finish(with_end_marker=False))
@@ -102,9 +108,9 @@ class PackRun:
                 archive.add_file(tables.OCI_LAYOUT_FILE, tables.OCI_LAYOUT)
         return self._open[name]
 
-    def _pack_group(self, group: Group) -> None:
+    def _pack_group(self, group: Group, following: Group) -> None:
         """Pack images, and complete the applications whose last ones they are."""
-        for image, tree in zip(group, self._packer.pack(group), strict=True):
+        for image, tree in zip(group, self._packer.pack(group, following), strict=True):
             self._trees[image.application][image.reference] = tree
         for name in dict.fromkeys(image.application for image in group):
             packed, images = self._trees[name], self._plan.applications[name]

@@ -6,11 +6,12 @@ import re
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from bundler.content.compression import DecompressedStream, recognise_compression
 from bundler.content.hashing import sha256
-from bundler.content.images import Content, EngineForm, FoundImage, RegistryForm
+from bundler.content.images import Content, EngineForm, FoundImage, Place, RegistryForm
 from bundler.content.streams import BUFFER_BYTES, ByteStream, MemoryStream
 from bundler.errors import DamagedContent, MalformedDocument, NotFound, UsageError
 from bundler.model import media_types
@@ -67,10 +68,14 @@ class DockerArchiveSource:
                 f"{path} is no docker-archive: it has no {TABLE}",
                 advice="Write it with `docker save`; a tar of an OCI layout is named oci-archive:FILE.",
             )
-        self._table = parse_table(self._files.read(TABLE, limits.document_bytes), limits)
+        self._table = parse_table(self._files.read(TABLE, limits.table_bytes), limits)
         self._roots = (
-            named_roots(self._files.read(INDEX, limits.document_bytes), limits) if INDEX in self._files else ()
+            named_roots(self._files.read(INDEX, limits.table_bytes), limits) if INDEX in self._files else ()
         )
+        #: Where in these a name is: to look through all for each of thousands of images would take long.
+        self._roots_of: dict[Reference | None, list[int]] = {}
+        for position, (root_name, _) in enumerate(self._roots):
+            self._roots_of.setdefault(root_name, []).append(position)
         self._stored: dict[Digest, _Stored] = {}
         self._trees: dict[Digest, ImageTree] = {}
 
@@ -99,30 +104,40 @@ class DockerArchiveSource:
         more images then gives the same as the engine. Where entries stand in the archive changes nothing; in one
         that is compressed it decides how often it is decompressed.
         """
-        paths: dict[Digest, str] = {}
+        paths = self._paths(images)
         known: dict[Digest, bytes] = {}
         for image in images:
             if isinstance(image, RegistryForm):
-                paths |= {descriptor.digest: blob_path(descriptor.digest) for descriptor in image.tree.blobs()}
                 known |= image.tree.documents
             else:
-                stored = self._stored[image.config_digest]
-                paths = stored.paths | paths
-                known[image.config_digest] = stored.config
-        # Compared field by field, as an engine walks over its directories.
-        order = sorted((path.split("/"), digest) for digest, path in paths.items() if digest in wanted)
+                known[image.config_digest] = self._stored[image.config_digest].config
+        order = sorted((_place(path), digest) for digest, path in paths.items() if digest in wanted)
         streamed = {digest: paths[digest] for _, digest in order if digest not in known}
         layers = self._blobs(streamed) if isinstance(images[0], RegistryForm) else self._layers(streamed)
         with closing(layers):
-            for path, digest in order:
+            for place, digest in order:
                 task.describe(f"reading {digest.short}")
                 raw = known.get(digest)
                 found = next(layers) if raw is None else Content(digest, len(raw), MemoryStream(raw))
-                yield replace(found, place=tuple(path))
+                yield replace(found, place=place)
+
+    def places(self, images: Sequence[FoundImage], configs: Mapping[Digest, bytes]) -> Mapping[Digest, Place]:
+        """Return the place of everything: its name in the archive; see :meth:`ImageSource.places`."""
+        return {digest: _place(path) for digest, path in self._paths(images).items()}
 
     def close(self) -> None:
         """Close the file; may be called more than once."""
         self._files.close()
+
+    def _paths(self, images: Sequence[FoundImage]) -> dict[Digest, str]:
+        """Return where each content lies; of a layer that several images have the first one's place counts."""
+        paths: dict[Digest, str] = {}
+        for image in images:
+            if isinstance(image, RegistryForm):
+                paths |= {descriptor.digest: blob_path(descriptor.digest) for descriptor in image.tree.blobs()}
+            else:
+                paths = self._stored[image.config_digest].paths | paths
+        return paths
 
     def _entry_at(self, digits: str) -> TableEntry:
         if not (digits.isascii() and digits.isdecimal() and len(digits) < 6):
@@ -144,9 +159,8 @@ class DockerArchiveSource:
             roots = [root for _, root in self._roots if root.digest == reference.digest]
             if roots:
                 return RegistryForm(reference, self._tree(roots[0]))
-        for entry in reversed(self._table):
-            if reference in entry.references:
-                return self._image(entry, reference)
+        if (entry := self._entries.get(reference)) is not None:
+            return self._image(entry, reference)
         for image in self._only_in_index():
             if image.reference == reference:
                 return image
@@ -158,25 +172,29 @@ class DockerArchiveSource:
             advice=f"It holds: {names:.500}." if names else None,
         )
 
+    @cached_property
+    def _entries(self) -> dict[Reference, TableEntry]:
+        """The rows of the table by name; of two images with one name the last keeps it."""
+        return {name: entry for entry in self._table for name in entry.references}
+
     def _only_in_index(self) -> list[RegistryForm]:
-        tabled = {name for entry in self._table for name in entry.references}
         return [
             RegistryForm(name, self._tree(root))
             for name, root in self._roots
-            if name is not None and name not in tabled
+            if name is not None and name not in self._entries
         ]
 
     def _image(self, entry: TableEntry, name: Reference) -> FoundImage:
         config = self._read_config(entry.config)
         digest = sha256(config)
-        for root_name, root in self._roots:
-            if root_name in (None, name):
-                tree = self._tree(root)
-                # A classic store makes up a manifest, and it alone still writes the old table of its tags; a
-                # containerd store may hold uncompressed layers too, under the manifest that they came with.
-                kept = root_name is not None and _OLD_TABLE not in self._files
-                if _has_image(tree, digest) and (kept or _is_registry_form(tree)):
-                    return RegistryForm(name, tree)
+        for position in sorted((*self._roots_of.get(None, ()), *self._roots_of.get(name, ()))):
+            root_name, root = self._roots[position]
+            tree = self._tree(root)
+            # A classic store makes up a manifest, and it alone still writes the old table of its tags; a
+            # containerd store may hold uncompressed layers too, under the manifest that they came with.
+            kept = root_name is not None and _OLD_TABLE not in self._files
+            if _has_image(tree, digest) and (kept or _is_registry_form(tree)):
+                return RegistryForm(name, tree)
         if digest not in self._stored:
             self._stored[digest] = self._engine_form(entry, name, config)
         return replace(self._stored[digest].form, reference=name)
@@ -255,6 +273,11 @@ class DockerArchiveSource:
 
     def _compression(self, path: str) -> str:
         return recognise_compression(self._files.start(path))
+
+
+def _place(path: str) -> Place:
+    # Compared field by field, as an engine walks over its directories.
+    return tuple(path.split("/"))
 
 
 def _measure(stream: ByteStream) -> int:

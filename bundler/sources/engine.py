@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from bundler.content.hashing import Sha256
-from bundler.content.images import Content, EngineForm, FoundImage, RegistryForm
+from bundler.content.images import Content, EngineForm, FoundImage, Place, RegistryForm
 from bundler.content.streams import BUFFER_BYTES, ByteStream, read_all, read_exactly
 from bundler.content.tar import TarEntry, TarReader
 from bundler.errors import DamagedContent, MalformedDocument, NotFound
@@ -15,7 +15,9 @@ from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
 from bundler.transports.engine import EngineClient
+from bundler.transports.engine.exports import Exports
 from bundler.transports.engine.save_names import SaveNames
+from bundler.transports.engine.save_places import save_places
 from bundler.transports.saved_index import INDEX, blob_digest, named_roots, saved_tree
 
 _Identify = Callable[[TarEntry, TarReader], "Digest | None"]
@@ -23,6 +25,9 @@ _Identify = Callable[[TarEntry, TarReader], "Digest | None"]
 
 class EngineSource:
     """An ``ImageSource`` over an engine: a classic store gives engine form, a containerd store registry form.
+
+    A classic store writes all that is asked of it to its disk before it sends the first byte; what is expected it
+    prepares beside what is read.
 
     The engine is asked once to save images for all their contents, from a containerd store twice: its manifests
     come last in what it saves, and nothing else would give them.
@@ -36,6 +41,7 @@ class EngineSource:
         ``progress`` is told when ``resolve`` has to read a whole image to find its manifests.
         """
         self._client = client
+        self._exports = Exports(client.save)
         self._progress = progress
         self._limits = limits
 
@@ -63,8 +69,7 @@ class EngineSource:
 
         What is complete is known from what the engine said of the images, not from the end of what it saves.
         """
-        # An image of which nothing is wanted would be prepared for nothing.
-        asked = [image for image in images if not image.digests.isdisjoint(wanted)]
+        asked = _asked(images, wanted)
         left = set(wanted).intersection(digest for image in asked for digest in image.digests)
         forms = [image for image in asked if isinstance(image, EngineForm)]
         if forms:
@@ -79,8 +84,19 @@ class EngineSource:
                 advice="If the image was changed or removed meanwhile, run the command again.",
             )
 
+    def expect(self, images: Sequence[FoundImage], wanted: Collection[Digest]) -> None:
+        """Let a classic store prepare images, see :class:`AnticipatingSource`; no other has to."""
+        forms = [image for image in _asked(images, wanted) if isinstance(image, EngineForm)]
+        if forms:
+            self._exports.begin(_ids(forms))
+
+    def places(self, images: Sequence[FoundImage], configs: Mapping[Digest, bytes]) -> Mapping[Digest, Place]:
+        """Return the places that follow from what the engine is, see :meth:`ImageSource.places`."""
+        return save_places(self._client.info, images, configs)
+
     def close(self) -> None:
-        """Close the connection to the engine."""
+        """Close the connections to the engine."""
+        self._exports.close()
         self._client.close()
 
     def _engine_contents(self, forms: list[EngineForm], left: set[Digest], task: Task) -> Iterator[Content]:
@@ -99,10 +115,9 @@ class EngineSource:
                     learned = True
             return digest
 
-        # By ID: a name may be moved to another image meanwhile.
-        yield from self._saved(list(layers), identify, left, task)
+        yield from self._saved(_ids(forms), identify, left, task)
         if left and learned:
-            yield from self._saved(list(layers), names.identify, left, task)
+            yield from self._saved(_ids(forms), names.identify, left, task)
 
     def _saved(
         self, names: Sequence[str], identify: _Identify, left: set[Digest], task: Task
@@ -120,7 +135,7 @@ class EngineSource:
     def _walk(self, names: Sequence[str], task: Task) -> Iterator[tuple[TarEntry, TarReader]]:
         what = "the image" if len(names) == 1 else f"{len(names)} images"
         task.describe(f"the engine is preparing {what}")
-        stream: ByteStream = self._client.save(*names)
+        stream: ByteStream = self._exports.open(names)
         try:
             reader = TarReader(stream, limits=self._limits)
             entry = reader.next()
@@ -139,7 +154,7 @@ class EngineSource:
         with self._progress.task(f"manifests of {reference.familiar}") as task:
             for entry, reader in self._walk([str(reference)], task):
                 if entry.name == INDEX:
-                    index = read_all(reader, self._limits.document_bytes, INDEX)
+                    index = read_all(reader, self._limits.table_bytes, INDEX)
                 elif (digest := blob_digest(entry.name)) is not None:
                     present.add(digest)
                     if document := _read_json(entry, reader, self._limits):
@@ -153,6 +168,16 @@ class EngineSource:
         root = _choose(reference, named_roots(index, self._limits))
         tree = saved_tree(root, lambda wanted: documents.get(wanted.digest), present.__contains__, self._limits)
         return RegistryForm(reference, tree)
+
+
+def _asked(images: Sequence[FoundImage], wanted: Collection[Digest]) -> list[FoundImage]:
+    """Leave out images of which nothing is wanted: they would be prepared for nothing."""
+    return [image for image in images if not image.digests.isdisjoint(wanted)]
+
+
+def _ids(forms: Sequence[EngineForm]) -> list[str]:
+    """Name images by ID: a name may be moved to another image meanwhile."""
+    return list(dict.fromkeys(form.config_digest for form in forms))
 
 
 def _choose(reference: Reference, roots: Sequence[tuple[Reference | None, Descriptor]]) -> Descriptor:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bundler.content.images import Content, FoundImage, RegistryForm
+from bundler.content.images import Content, FoundImage, Place, RegistryForm, tree_places
 from bundler.content.streams import ByteStream, MemoryStream, VerifiedStream
 from bundler.content.trees import collect_tree
 from bundler.errors import DamagedContent, InvalidReference, MalformedDocument, NotFound
@@ -15,6 +15,7 @@ from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
+from bundler.sources.layout_names import LayoutNames
 from bundler.transports.archive_files import open_archive
 from bundler.transports.layout_files import DirectoryFiles, LayoutFiles
 from bundler.transports.oci_layout import LayoutEntry, OciLayout, is_foreign, layout_name
@@ -52,6 +53,7 @@ class OciLayoutSource:
         self._limits = limits
         files: LayoutFiles = open_archive(path, limits, progress) if archive else DirectoryFiles(path)
         self._layout = OciLayout(files, layout_name(path if name is None else Path(name)), limits)
+        self._names = LayoutNames(self._layout)
 
     def resolve(self, name: str) -> tuple[FoundImage, ...]:
         """Find images by name, without reading any layer.
@@ -88,7 +90,7 @@ class OciLayoutSource:
         """
         (image,) = images
         assert isinstance(image, RegistryForm)  # resolve() finds nothing else
-        documents = image.tree.documents
+        documents, places = image.tree.documents, tree_places(image.tree)
         order = [descriptor for descriptor in image.tree.blobs() if descriptor.digest in wanted]
         streamed = [descriptor for descriptor in order if descriptor.digest not in documents]
         with closing(self._layout.walk(streamed)) as streams:
@@ -97,9 +99,14 @@ class OciLayoutSource:
                 raw = documents.get(descriptor.digest)
                 stream = next(streams) if raw is None else MemoryStream(raw)
                 if stream is not None:
-                    yield Content(descriptor.digest, descriptor.size, stream)
+                    yield Content(descriptor.digest, descriptor.size, stream, places[descriptor.digest])
                 elif not is_foreign(descriptor):
                     raise DamagedContent(f"{self._path} lacks {descriptor.digest} of {image.reference}")
+
+    def places(self, images: Sequence[FoundImage], configs: Mapping[Digest, bytes]) -> Mapping[Digest, Place]:
+        """Return the place of everything, see :meth:`ImageSource.places`."""
+        (image,) = images
+        return tree_places(image.tree) if isinstance(image, RegistryForm) else {}
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> ByteStream:
         """Open a blob; from offset 0 it is verified, from others it is bounded by its size.
@@ -125,26 +132,10 @@ class OciLayoutSource:
         return named
 
     def _select(self, name: str) -> list[LayoutEntry]:
-        entries = self._layout.entries
-        if name.startswith("@"):
-            digest = Reference.parse("any" + name).digest
-            found = [entry for entry in entries if entry.descriptor.digest == digest]
-        else:
-            found = [entry for entry in entries if name in entry.names]
-            found = found or [entry for entry in entries if self._means(name, entry)]
+        found = self._names.find(name)
         if not found:
             raise NotFound(f"{self._path} has no image {name!r:.200}", advice=self._held())
         return found
-
-    def _means(self, name: str, entry: LayoutEntry) -> bool:
-        asked = Reference.parse(name)
-        try:
-            has = self._layout.reference(entry)
-        except InvalidReference:
-            return False
-        if asked.digest is None:
-            return has == asked
-        return asked.digest == entry.descriptor.digest and asked.name == has.name and asked.tag in ("", has.tag)
 
     def _reference(self, entry: LayoutEntry, by_digest: bool) -> Reference:
         own = f"@{entry.descriptor.digest}"

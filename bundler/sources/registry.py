@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bundler.content.images import Content, FoundImage, RegistryForm
+from bundler.content.images import Content, FoundImage, Place, RegistryForm, tree_places
 from bundler.content.streams import ByteStream, MemoryStream, read_all
 from bundler.content.trees import collect_tree
 from bundler.errors import DamagedContent, NotFound, UsageError
@@ -91,7 +91,7 @@ class RegistrySource:
         """
         (image,) = images
         repository, tree = self._resolved(image)
-        missing = set(wanted)
+        missing, places = set(wanted), tree_places(tree)
         for blob in tree.blobs():
             if blob.digest not in missing:
                 continue
@@ -99,11 +99,16 @@ class RegistrySource:
             task.describe(f"fetching {blob.digest.short} from {repository.client.address.name}")
             stream = self._open_unverified(repository.telling(task.describe), tree, blob)
             try:
-                yield Content(blob.digest, blob.size, stream)
+                yield Content(blob.digest, blob.size, stream, places[blob.digest])
             finally:
                 stream.close()
         if missing:
             raise DamagedContent(f"{repository} has no {min(missing)} in this image")
+
+    def places(self, images: Sequence[FoundImage], configs: Mapping[Digest, bytes]) -> Mapping[Digest, Place]:
+        """Return the place of everything, see :meth:`ImageSource.places`; no registry is asked."""
+        (image,) = images
+        return tree_places(image.tree) if isinstance(image, RegistryForm) else {}
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> ByteStream:
         """Open a blob of any image that was resolved; see ``BlobReader``.

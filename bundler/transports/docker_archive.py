@@ -44,7 +44,7 @@ def parse_table(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[TableEntry
     Raises:
         MalformedDocument: it breaks its form or a bound.
     """
-    value = parse_json(raw, TABLE, limit=limits.document_bytes, limits=limits)
+    value = parse_json(raw, TABLE, limit=limits.table_bytes, limits=limits)
     table = convert(value, tuple[TableEntry, ...], TABLE)
     if len(table) > limits.images:
         raise beyond(limits.images, f"{TABLE} lists {len(table)} images")

@@ -80,7 +80,8 @@ class OciLayout:
         self._own_name = own_name
         self._limits = limits
         _check_version(files, limits)
-        index = parse_manifest(files.read(INDEX_FILE, limits.document_bytes), "", limits)
+        raw = files.read(INDEX_FILE, limits.table_bytes)
+        index = parse_manifest(raw, "", limits, limit=limits.table_bytes)
         if not isinstance(index, Index):
             raise MalformedDocument(f"{INDEX_FILE} is no image index")
         self.index = index

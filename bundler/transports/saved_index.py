@@ -45,7 +45,7 @@ def named_roots(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[tuple[Refe
     Raises:
         MalformedDocument: it is no image index, breaks a bound, or holds a name that is none.
     """
-    index = parse_manifest(raw, "", limits)
+    index = parse_manifest(raw, "", limits, limit=limits.table_bytes)
     if not isinstance(index, Index):
         raise MalformedDocument(f"{INDEX} is not an image index")
     return tuple((_name(entry), _bare(entry)) for entry in index.manifests)

@@ -49,6 +49,7 @@ def test_limits() -> None:
     assert f"| `bundle.json` | {limits.bundle_manifest_bytes >> 20} MiB |" in _PAGE
     assert _row("`parity.json`")[0] == f"{limits.parity_table_bytes >> 20} MiB"
     assert _row("one manifest, index or image config") == [f"{limits.document_bytes >> 20} MiB"]
+    assert _row("`index.json`, `manifest.json` of an archive") == [f"{limits.table_bytes >> 20} MiB"]
     assert _row("all of them of one image") == [
         f"{limits.tree_bytes >> 20} MiB, {_spaced(limits.documents)} documents"
     ]

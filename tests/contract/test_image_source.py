@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +104,32 @@ def test_contents_come_in_the_order_of_their_places(case: SourceCase) -> None:
     found = find(case, case.originals.web)
     places = [content.place for content in case.source.contents([found], wanted_of(found), CountingTask())]
     assert places == sorted(places)
+
+
+def test_places_that_are_known_before_are_those_of_the_contents(case: SourceCase) -> None:
+    groups: list[list[FoundImage]] = [[find(case, original)] for original in case.originals.images]
+    if isinstance(groups[0][0], EngineForm):
+        groups.append([*groups[0], *groups[1]])
+    configs = {image.tree.platform_images()[0].image_id: image for image in case.originals.images}
+    raws = {digest: image.tree.documents[digest] for digest, image in configs.items()}
+    for images in groups:
+        wanted = set().union(*map(wanted_of, images))
+        given = {content.digest: content.place for content in case.source.contents(images, wanted, CountingTask())}
+        for known in ({}, raws):
+            places = case.source.places(images, known)
+            assert {digest: given[digest] for digest in places if digest in wanted} == {
+                digest: place for digest, place in places.items() if digest in wanted
+            }
+
+
+def test_every_layer_has_a_place_that_is_known_before(case: SourceCase, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    found = find(case, case.originals.web)
+    original = case.originals.web.tree
+    config = original.platform_images()[0].image_id
+    layers = wanted_of(found) - {found.config_digest} if isinstance(found, EngineForm) else wanted_of(found)
+    assert layers <= case.source.places([found], {config: original.documents[config]}).keys()
 
 
 def test_the_order_is_always_the_same(case: SourceCase) -> None:

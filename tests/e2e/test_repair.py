@@ -17,6 +17,7 @@ from tests.faults.file_systems import ext4
 _MIB = 1 << 20
 _SHOP, _ERP = "repair.test/shop:1", "repair.test/erp:1"
 _MOST_MEMORY = 100 * _MIB
+_PART = "shop.oci.tar.002"
 
 
 @pytest.fixture(scope="module")
@@ -125,4 +126,83 @@ def test_beyond_parity_other_copies_help(airbundle: Airbundle, bundle: Path, int
     mended = airbundle("repair", bundle, "--from", other, "--json").json
     assert mended["bytes_from_copies"] == sum((intact / name).stat().st_size for name in lost[1:])
     assert mended["bytes_from_parity"] == (intact / lost[0]).stat().st_size
+    _assert_same(bundle, intact)
+
+
+def _flip_table(path: Path) -> None:
+    """Change one bit of a table of contents; it makes sense as before."""
+    raw = path.read_bytes()
+    assert raw.count(b"repair.test/shop:1") == 1
+    path.write_bytes(raw.replace(b"repair.test/shop:1", b"repair.test/shop:3"))
+
+
+def test_a_table_that_nobody_confirms(airbundle: Airbundle, bundle: Path, intact: Path, tmp_path: Path) -> None:
+    """One bit of bundle.json is wrong: one against one, whichever the other is, and nothing is done on trust."""
+    for path in bundle.glob("parity*"):
+        path.unlink()
+    _flip_table(bundle / "bundle.json")
+    for gone, kept in (("SHA256SUMS", "bundle.json.bak"), ("bundle.json.bak", "SHA256SUMS")):
+        (bundle / gone).unlink()
+        before = {path.name: path.read_bytes() for path in bundle.iterdir()}
+        for command in (
+            ("verify", bundle), ("repair", bundle), ("repair", bundle), ("inspect", bundle),
+            ("extract", bundle, f"oci:{tmp_path / 'layout'}"), ("copy", bundle, tmp_path / "copy"),
+            ("parity", bundle), ("push", bundle, "127.0.0.1:9/x"), ("request", bundle, "-o", tmp_path / "request"),
+        ):  # fmt: skip
+            said = airbundle(*command, "--json", status=4)
+            assert (said.error["code"], "--from" in said.error["advice"]) == ("undecided-table", True)
+        assert {path.name: path.read_bytes() for path in bundle.iterdir()} == before
+        assert not any((tmp_path / name).exists() for name in ("layout", "copy", "request"))
+        shutil.copy(intact / gone, bundle / gone)
+        assert kept in before
+    (bundle / "bundle.json.bak").unlink()
+    airbundle("repair", bundle, "--from", intact, "-q")
+    airbundle("verify", bundle, "-q")
+    assert (bundle / "bundle.json").read_bytes() == (intact / "bundle.json").read_bytes()
+
+
+@pytest.mark.parametrize("gone", [(), ("SHA256SUMS",), (_PART,)])
+@pytest.mark.parametrize("copy", ["gone", "flipped"])
+def test_a_table_that_parity_proves_wrong(
+    airbundle: Airbundle, bundle: Path, intact: Path, copy: str, gone: tuple[str, ...]
+) -> None:
+    _flip_table(bundle / "bundle.json")
+    if copy == "flipped" and "SHA256SUMS" not in gone:
+        shutil.copy(bundle / "bundle.json", bundle / "bundle.json.bak")
+    else:
+        (bundle / "bundle.json.bak").unlink()
+    for name in gone:
+        (bundle / name).unlink()
+    airbundle("verify", bundle, "-q", status=3)
+    airbundle("repair", bundle, "-q")
+    _assert_same(bundle, intact)
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged"])
+def test_a_lost_table_of_parity(airbundle: Airbundle, bundle: Path, intact: Path, harm: str) -> None:
+    """As much parity as there was is made again, so that a script goes on."""
+    (bundle / "parity.json").unlink() if harm == "gone" else flip_byte(bundle / "parity.json", 100)
+    airbundle("verify", bundle, "-q", status=3)
+    assert airbundle("repair", bundle, "--json").json["tables"] == ["parity.json"]
+    airbundle("verify", bundle, "-q")
+    assert bundles.finished_files(bundle) == bundles.finished_files(intact)
+    (bundle / _PART).unlink()
+    airbundle("repair", bundle, "-q")
+    assert (bundle / _PART).read_bytes() == (intact / _PART).read_bytes()
+
+
+def test_parity_of_a_bundle_that_lacks_parts(airbundle: Airbundle, bundle: Path) -> None:
+    for name in _parts(bundle)[:3]:
+        (bundle / name).unlink()
+    error = airbundle("parity", bundle, "--json", status=5).error
+    assert error["code"] == "incomplete-bundle"
+    assert "nor are 2 more parts" in error["message"]
+
+
+def test_a_stranger_keeps_nothing_from_being_mended(airbundle: Airbundle, bundle: Path, intact: Path) -> None:
+    (bundle / _PART).unlink()
+    (bundle / "shop.oci.tar.099").write_bytes(b"x")
+    report = airbundle("repair", bundle, "--json", status=4).json
+    assert [row["file"] for row in report["left"]] == ["shop.oci.tar.099"]
+    (bundle / "shop.oci.tar.099").unlink()
     _assert_same(bundle, intact)

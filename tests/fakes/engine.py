@@ -10,6 +10,7 @@ import http.server
 import json
 import re
 import shutil
+import socket
 import socketserver
 import tempfile
 import threading
@@ -39,6 +40,9 @@ class Faults:
         cut_save_after: bytes of a saved image after which the connection is cut.
         silence: seconds before the first byte of a saved image, and of the answer to a load.
         nonsense: sent as the body of every answer to a GET that asks for JSON.
+        saves_at_once: so many requests for saved images must have come before any is answered; if one does not
+            come for 30 seconds, all fail.
+        refuse_one: of these, one request fails.
         save_prefix: replaces how layers are named in a saved image: ``layer-….tar``, which tells nothing.
     """
 
@@ -50,6 +54,8 @@ class Faults:
     cut_save_after: int | None = None
     silence: float = 0.0
     nonsense: bytes | None = None
+    saves_at_once: threading.Barrier | None = None
+    refuse_one: bool = False
     save_prefix: bool = False
 
 
@@ -131,7 +137,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if engine.faults.nonsense is not None:
             return self._send(200, engine.faults.nonsense)
         if path == "/info":
-            return self._send_json({"Driver": "overlay", "DriverStatus": engine.store.driver_status})
+            return self._send_json(
+                {
+                    "Driver": "overlay",
+                    "DriverStatus": engine.store.driver_status,
+                    "Name": socket.gethostname(),
+                    "SystemTime": "2026-11-30T10:00:00.123456789Z",
+                }
+            )
         if path == "/images/json":
             return self._send_json(engine.store.listing("manifests" in query))
         if match := re.fullmatch(r"/images/(.+)/json", path):
@@ -164,6 +177,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if None in map(engine.store.find, names):
             return self._send_json({"message": "reference does not exist"}, 404)
         time.sleep(engine.faults.silence)
+        if engine.faults.saves_at_once is not None and not self._may_save(engine.faults.saves_at_once):
+            return self._send_json({"message": "no space left on device"}, 500)
         data = engine.store.save(names, engine.faults.save_prefix)
         self.send_response(200)
         self.send_header("Content-Type", "application/x-tar")
@@ -178,6 +193,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self.close_connection = True
         return None
+
+    def _may_save(self, all_here: threading.Barrier) -> bool:
+        try:
+            is_last = all_here.wait(30) == 0
+        except threading.BrokenBarrierError:
+            return False
+        faults = self.engine.faults
+        if is_last:
+            faults.saves_at_once = None
+        return not (is_last and faults.refuse_one)
 
     def _load(self) -> None:
         engine, body = self.engine, bytearray()

@@ -8,6 +8,16 @@ from typing import Any
 
 from tests.fakes.engine_archives import OCI, chain_ids, descriptor_of, manifest_of, sha, short_name, tar
 
+_CONFIGS = ("container_config", "config")
+#: What an engine writes of a container that nothing was said of, in this order.
+_NOTHING: dict[str, Any] = {
+    "Hostname": "", "Domainname": "", "User": "",
+    "AttachStdin": False, "AttachStdout": False, "AttachStderr": False,
+    "Tty": False, "OpenStdin": False, "StdinOnce": False,
+    "Env": None, "Cmd": None, "Image": "", "Volumes": None, "WorkingDir": "",
+    "Entrypoint": None, "OnBuild": None, "Labels": None,
+}  # fmt: skip
+
 
 class SavedImages:
     """The files of one request: each layer is a file where the first image has it, and a link elsewhere."""
@@ -52,11 +62,14 @@ class SavedImages:
         diff_ids = config["rootfs"]["diff_ids"]
         result, parent = [], ""
         for place, (diff_id, chain) in enumerate(zip(diff_ids, chain_ids(diff_ids), strict=True)):
-            document = {"container_config": {"Cmd": None}, "created": "1970-01-01T00:00:00Z"}
+            document: dict[str, Any] = {"container_config": _NOTHING, "created": "1970-01-01T00:00:00Z"}
             if place == len(diff_ids) - 1:
                 document = {key: value for key, value in config.items() if key not in ("rootfs", "history")}
+                document = {"container_config": {}, "created": "0001-01-01T00:00:00Z"} | document
+                document |= {key: _NOTHING | document[key] for key in _CONFIGS if key in document}
             hashed = document | {"layer_id": chain} | ({"parent": f"sha256:{parent}"} if parent else {})
-            v1_id = hashlib.sha256(json.dumps(hashed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+            raw = json.dumps(dict(sorted(hashed.items())), separators=(",", ":"))
+            v1_id = hashlib.sha256(raw.encode()).hexdigest()
             path = f"{v1_id}/layer.tar"
             if self._oci:
                 path = f"blobs/sha256/{diff_id[7:]}"

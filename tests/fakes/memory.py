@@ -19,6 +19,7 @@ from bundler.content.images import (
     EngineForm,
     FoundImage,
     OutgoingImage,
+    Place,
     PutResult,
     RegistryForm,
 )
@@ -181,14 +182,18 @@ class MemorySource:
         return (self.images[full],)
 
     def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
-        for digest in dict.fromkeys(digest for image in images for digest in _order(image)):
+        for digest, place in self.places(images, {}).items():
             if digest in wanted:
                 if digest not in self.blobs:
                     raise DamagedContent(f"{digest} is not there")
                 data = self.blobs[digest]
                 task.describe(f"reading {digest.short}")
                 self.opened.append(digest)
-                yield Content(digest, len(data), MemoryStream(data))
+                yield Content(digest, len(data), MemoryStream(data), place)
+
+    def places(self, images: Sequence[FoundImage], configs: Mapping[Digest, bytes]) -> dict[Digest, Place]:
+        order = dict.fromkeys(digest for image in images for digest in _order(image))
+        return {digest: (f"{number:06}",) for number, digest in enumerate(order)}
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> ByteStream:
         if descriptor.digest not in self.blobs:

@@ -54,7 +54,15 @@ def on_disk(output: Path) -> int:
     return sum(path.stat().st_size for path in output.glob("*.oci.tar*")) if output.exists() else 0
 
 
-@pytest.mark.parametrize("form", ["layout", "saved"])
+@pytest.fixture(scope="module")
+def reused(saved: list[str], tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The same where one of the two is in an older bundle, and a cache takes and gives what it can."""
+    place = tmp_path_factory.mktemp("reused")
+    Command.of("pack", saved[0], "-o", place / "old", "--json", "--quiet").finish()
+    return [*saved, "--reuse", str(place / "old"), "--cache", str(place / "cache"), "--cache-size", "8MiB"]
+
+
+@pytest.mark.parametrize("form", ["layout", "saved", "reused"])
 def test_pack(form: str, request: pytest.FixtureRequest, tmp_path: Path, kills: int) -> None:
     images: list[str] = request.getfixturevalue(form)
 

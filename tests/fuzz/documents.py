@@ -6,6 +6,7 @@ import json
 
 from bundler.bundle.manifest import BundleManifest, parse_bundle_manifest
 from bundler.bundle.reader import Bundle
+from bundler.content.compression import Encoder
 from bundler.content.hashing import block_sum, sha256
 from bundler.content.trees import collect_tree
 from bundler.errors import AirbundleError, ConfigError, DamagedContent, MalformedDocument, UnsupportedVersion
@@ -17,7 +18,9 @@ from bundler.model.json_documents import canonical_json, parse_json
 from bundler.model.manifest import Index, Manifest, parse_manifest
 from bundler.packing.planning.config import PackConfig, parse_config
 from bundler.packing.resume.journal import parse_journal
+from bundler.packing.reuse.entries import Entry, parse_entry, write_entry
 from bundler.transports.docker_archive import parse_table, write_table
+from bundler.transports.engine.v1_ids import v1_ids
 from bundler.transports.saved_index import named_roots
 from tests.fakes.memory import MemorySource
 from tests.fuzz.target import LIMITS, SAMPLES, Target, attempt, scratch
@@ -109,6 +112,23 @@ def _journal(data: bytes) -> None:
             assert parse_journal(raw[: records.length], LIMITS) == records
 
 
+def _cache_entry(data: bytes) -> None:
+    found = attempt(lambda: parse_entry(data, LIMITS), MalformedDocument)
+    if isinstance(found, Entry):
+        assert found.size >= 0
+        assert parse_entry(write_entry(found), LIMITS) == found
+
+
+def _v1_ids(data: bytes) -> None:
+    """Any bytes as an image config: a name for the top layer, or none, and never another one for those below."""
+    layers = [sha256(b"below"), sha256(b"top")]
+    below, top = v1_ids(layers, "1970-01-01T00:00:00Z", data)
+    assert below == v1_ids(layers, "1970-01-01T00:00:00Z")[0]
+    if top is not None:
+        assert len(bytes.fromhex(top)) == 32
+        assert isinstance(json.loads(data), dict)
+
+
 def _yaml(data: bytes) -> None:
     found = attempt(lambda: parse_config(data, "pack.yaml"), ConfigError)
     if isinstance(found, PackConfig):
@@ -139,6 +159,13 @@ _JOURNAL = (
     + b"0" * 64 + b'","size":9,"xxh3_128":"' + b"0" * 32 + b'"}}\n{"config":"{}"}\n{"archive":"a","size":9}'
 )  # fmt: skip
 
+_CACHE_ENTRY = write_entry(Entry(digest=sha256(b""), size=9, diff_id=sha256(b"x"), encoder=Encoder.choose()))
+_V1_CONFIG = (
+    b'{"architecture":"amd64","created":"2021-02-03T04:05:06.120Z","os":"linux","Size":7,"author":"<\\u2028>",'
+    b'"container_config":{"Hostname":"h","Tty":true,"Volumes":{"/a":{}}},"config":{"Env":["A=1"],"Cmd":null,'
+    b'"Labels":{"b":"","a":"1"},"Healthcheck":{"Test":["NONE"],"Interval":5},"StopTimeout":1,"Shell":["/bin/sh"]}}'
+)
+
 TARGETS = (
     Target("json", _json, (*_DOCUMENTS, b'{"a":[1,-2.5e3,"\\ud83d\\udc33",null,true]}', b'["\\\\\\"",{}]')),
     Target("manifest", _manifest, (*_DOCUMENTS, *(b"\1" + raw for raw in _DOCUMENTS))),
@@ -154,6 +181,8 @@ TARGETS = (
     ),
     Target("saved-index", _index, (_NAMED, *_DOCUMENTS)),
     Target("pack-journal", _journal, (_JOURNAL, *_JOURNAL.split(b"\n"))),
+    Target("cache-entry", _cache_entry, (_CACHE_ENTRY, write_entry(Entry(digest=sha256(b""), size=0)))),
+    Target("v1-ids", _v1_ids, (_V1_CONFIG, *_DOCUMENTS)),
     Target(
         "pack-config",
         _yaml,

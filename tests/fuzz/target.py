@@ -22,6 +22,7 @@ SAMPLES = ROOT / "samples"
 #: Small, so that input of a few KiB reaches every bound.
 LIMITS = Limits(
     document_bytes=16 << 10,
+    table_bytes=16 << 10,
     bundle_manifest_bytes=64 << 10,
     json_depth=12,
     documents=40,

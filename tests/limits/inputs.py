@@ -31,6 +31,7 @@ from bundler.model.json_documents import canonical_json, parse_json
 from bundler.model.limits import Limits
 from bundler.model.manifest import parse_manifest
 from bundler.packing.planning.config import read_config
+from bundler.packing.reuse.entries import Entry, parse_entry, write_entry
 from bundler.transports.archive_files import open_archive
 from bundler.transports.docker_archive import parse_table
 from bundler.transports.engine import EngineClient
@@ -39,6 +40,7 @@ from bundler.transports.layout_files import DirectoryFiles
 from bundler.transports.oci_layout import OciLayout
 from bundler.transports.registry.address import RegistryAddress
 from bundler.transports.registry.client import RegistryClient
+from bundler.transports.saved_index import named_roots
 from bundler.trust.signatures import verify_signature
 from tests.fakes import http_peers
 from tests.fakes.memory import compress, make_config
@@ -47,6 +49,7 @@ from tests.fuzz import parity
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 _TABLE = (SAMPLES / "bundles/v1/two-applications/bundle.json").read_bytes()
 _PARITY = next(target.seeds[0] for target in parity.TARGETS if target.name == "parity-json")
+_CACHE_ENTRY = write_entry(Entry(digest=sha256(b"x"), size=1))
 _ENTRY = {"Config": "c", "RepoTags": ["a:1"], "Layers": ["l1", "l2"]}
 
 
@@ -96,6 +99,12 @@ def _key_file(limits: Limits, directory: Path) -> object:
 def _version_file(limits: Limits, directory: Path) -> object:
     (directory / "oci-layout").write_bytes(b'{"imageLayoutVersion":"1.0.0"}'.ljust(50))
     (directory / "index.json").write_bytes(b'{"schemaVersion":2,"manifests":[]}')
+    return OciLayout(DirectoryFiles(directory), "layout", limits)
+
+
+def _index_file(limits: Limits, directory: Path) -> object:
+    (directory / "oci-layout").write_bytes(b'{"imageLayoutVersion":"1.0.0"}')
+    (directory / "index.json").write_bytes(_padded(b'{"schemaVersion":2,"manifests":[]}', 900))
     return OciLayout(DirectoryFiles(directory), "layout", limits)
 
 
@@ -219,13 +228,16 @@ def _bundle(limits: Limits, _: Path) -> object:
 
 INPUTS = (
     Input("document_bytes", 900, lambda on, _: parse_manifest(_padded(_manifest(), 900), "", on)),
-    Input("document_bytes", 900, lambda on, _: parse_table(_padded(json.dumps([_ENTRY]).encode(), 900), on)),
+    Input("table_bytes", 900, _index_file),
+    Input("table_bytes", 900, lambda on, _: named_roots(_padded(b'{"schemaVersion":2,"manifests":[]}', 900), on)),
+    Input("table_bytes", 900, lambda on, _: parse_table(_padded(json.dumps([_ENTRY]).encode(), 900), on)),
     Input("document_bytes", 900, lambda on, _: parse_image_config(_padded(make_config([b"1"]), 900), on)),
     Input("bundle_manifest_bytes", len(_TABLE), _bundle),
     Input("parity_table_bytes", len(_PARITY), lambda on, _: parse_parity_table(_PARITY, on)),
     Input("config_bytes", 100, _config_file, ConfigError),
     Input("signature_bytes", 400, _key_file, UsageError),
     Input("version_file_bytes", 50, _version_file),
+    Input("cache_entry_bytes", 300, lambda on, _: parse_entry(_padded(_CACHE_ENTRY, 300), on)),
     Input("json_depth", 9, lambda on, _: parse_json(b"[" * 9 + b"]" * 9, "it", limit=99, limits=on)),
     Input("json_depth", 9, lambda on, _: parse_json(b'{"a":' * 9 + b"1" + b"}" * 9, "it", limit=99, limits=on)),
     Input("number_chars", 30, lambda on, _: parse_json(b"[" + b"7" * 30 + b"]", "it", limit=99, limits=on)),

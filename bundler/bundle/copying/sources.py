@@ -15,6 +15,7 @@ from bundler.bundle.opening import open_manifests, read_small
 from bundler.bundle.parity.check import check_parity_tables
 from bundler.bundle.parity.search import read_parity
 from bundler.bundle.parity.table import ParityTable
+from bundler.bundle.readme_check import is_damaged_readme
 from bundler.errors import DamagedContent, DiskError, NotFound
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 
@@ -47,10 +48,13 @@ class CopySources:
     def small_files(self, readme: bytes) -> dict[str, bytes]:
         """Return the files that lie beside the parts at every destination, without the table and its copy.
 
-        ``readme`` is the README.txt for this bundle, where no source has one.
+        ``readme`` is the README.txt for this bundle, where no source has one that is right.
         """
         parity = {PARITY_JSON: self.parity.raw} if self.parity else {}
-        return {README: readme, **self.beside, CHECKSUMS: write_checksums(self.manifest), **parity}
+        beside = {
+            name: raw for name, raw in self.beside.items() if name != README or not is_damaged_readme(raw, readme)
+        }
+        return {README: readme, **beside, CHECKSUMS: write_checksums(self.manifest), **parity}
 
     def tables(self, small_files: Mapping[str, bytes]) -> list[tuple[str, int]]:
         """Return name and size of each file that a destination gets beside the parts."""

@@ -11,6 +11,7 @@ from bundler.bundle.names import PARITY_JOURNAL, PARITY_JSON
 from bundler.bundle.parity.files import cut_sizes, lying_files
 from bundler.bundle.parity.geometry import Geometry
 from bundler.bundle.parity.journal import Records, identity_of, read_journal
+from bundler.bundle.parity.remains import geometry_of_remains
 from bundler.bundle.parity.search import read_parity
 from bundler.bundle.parity.table import ParityTable
 from bundler.bundle.parity.wish import ParityWish
@@ -59,9 +60,11 @@ def begin(bundle: Bundle, wish: ParityWish, *, restart: bool) -> Beginning:
     there = table.geometry if table else None
     if records is not None:
         there = Geometry(size, manifest.block_bytes, records.identity.k, records.identity.m)
+    if there is None and wish.is_open:
+        there = geometry_of_remains(directory, manifest)
     if there is None or not wish.is_open:
         largest = max((part.size for part in manifest.parts), default=0)
-        wanted = wish.geometry(size, manifest.block_bytes, largest)
+        wanted = wish.geometry(size, manifest.block_bytes, largest, len(manifest.parts))
         if there is not None and there != wanted:
             have, want = (f"{one.m} blocks for each {one.k}" for one in (there, wanted))
             raise OutputExists(f"{directory} holds parity of {have}, not of {want}", advice=_RESTART)

@@ -16,7 +16,7 @@ from bundler.bundle.part_verdict import Verdict, judge
 from bundler.content.files import disk_errors
 from bundler.progress import Task
 
-_TABLE = "a table of parity, which `airbundle parity` makes again"
+_TABLE = "a table of parity, which `airbundle repair` makes again"
 
 
 def check_parity_tables(parity: FoundParity) -> Iterator[tuple[Finding, Path]]:
@@ -45,13 +45,15 @@ def find_lost_tables(parity: FoundParity, directories: Iterable[Path]) -> Iterat
             yield Finding(3, "missing", PARITY_JSON, expected=_TABLE, found="parity files without it"), directory
 
 
+def is_of_parity_table(finding: Finding) -> bool:
+    """Tell whether all that is wrong is that no parity.json can be used: the bundle itself is not hit by that."""
+    return finding.file == PARITY_JSON and finding.expected == _TABLE
+
+
 def with_tables_judged(findings: Sequence[Finding]) -> list[Finding]:
     """Return all findings; a lost parity.json is mendable if all else is: parity is made again of the data."""
     can_be_made = all(one.mendable or one.file == PARITY_JSON for one in findings)
-    return [
-        replace(one, mendable=True) if one.file == PARITY_JSON and one.expected == _TABLE and can_be_made else one
-        for one in findings
-    ]
+    return [replace(one, mendable=True) if is_of_parity_table(one) and can_be_made else one for one in findings]
 
 
 def scan_parity(

@@ -17,6 +17,8 @@ MOST_BLOCKS = 255
 #: More parity blocks in a stripe mend more that lies badly, but cost time in proportion; a small bundle has it.
 _ROWS = ((64 << 20, 16), (512 << 20, 8))
 _FEWEST_ROWS = 4
+#: Parity that is this much of what was asked for is near enough.
+_NEAR = Fraction(21, 20)
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,12 @@ class Geometry:
         """Return where a parity block begins among the joined bytes of all parity files; row from 0."""
         return (row * self.stripes + stripe) * self.block_bytes
 
-    @property
-    def longest_run(self) -> int:
-        """Bytes of the longest run of the joined parts that may be lost wherever it lies."""
-        # A run that begins within a block makes the blocks at both of its ends bad.
-        return max((self.m * self.stripes - 1) * self.block_bytes, 1)
-
 
 def choose_geometry(size: int, block_bytes: int, redundancy: Fraction) -> Geometry:
-    """Choose a layout whose parity is at least ``redundancy`` of the data.
+    """Choose a layout whose parity is ``redundancy`` of the data, or as little more as whole blocks allow.
+
+    It is less than a slice more, unless the bundle is so small that one parity block would mend no bad block for
+    sure: see :func:`_filled`.
 
     Args:
         size: Bytes of all parts, 1 or more.
@@ -88,17 +87,17 @@ def choose_geometry(size: int, block_bytes: int, redundancy: Fraction) -> Geomet
     """
     if not 0 < redundancy <= 1:
         raise UsageError("the redundancy is above 0 % and at most 100 %")
-    blocks = -(-size // block_bytes)
-    m = next((rows for most, rows in _ROWS if size < most), _FEWEST_ROWS)
-    while m > 1 and m + math.floor(m / redundancy) > MOST_BLOCKS:
-        m -= 1
-    k = math.floor(m / redundancy)
-    if k + m > MOST_BLOCKS:
-        k = MOST_BLOCKS - m
-    if k > blocks:
-        k, m = blocks, math.ceil(blocks * redundancy)
-    # As many slices as there are stripes to fill: a slice of padding alone would only cost.
-    return _without_empty_slices(Geometry(size, block_bytes, max(k, 1), max(m, 1)))
+    rows = next((rows for most, rows in _ROWS if size < most), _FEWEST_ROWS)
+    best: Geometry | None = None
+    # Slices are whole: with few stripes another number of rows may come much nearer to what was asked for.
+    for m in range(rows, 2 * rows):
+        found = _filled(size, block_bytes, redundancy, m)
+        if best is None or found.parity_bytes < best.parity_bytes:
+            best = found
+        if best.parity_bytes <= _NEAR * redundancy * size:
+            break
+    assert best is not None, "a range of rows is never empty"
+    return best
 
 
 def survive_parts(size: int, block_bytes: int, largest: int, count: int) -> Geometry:
@@ -128,6 +127,18 @@ def survive_parts(size: int, block_bytes: int, largest: int, count: int) -> Geom
     return best
 
 
-def _without_empty_slices(geometry: Geometry) -> Geometry:
-    used = -(-geometry.blocks // geometry.stripes)
-    return geometry if used == geometry.k else Geometry(geometry.size, geometry.block_bytes, used, geometry.m)
+def _filled(size: int, block_bytes: int, redundancy: Fraction, rows: int) -> Geometry:
+    """Return the layout of about so many parity blocks in a stripe, with the fewest of them that are enough.
+
+    A block of a part may lie in two blocks of the only stripe: then there are two parity blocks at least.
+    """
+    blocks = -(-size // block_bytes)
+    while rows > 1 and rows + math.floor(rows / redundancy) > MOST_BLOCKS:
+        rows -= 1
+    wanted = min(math.floor(rows / redundancy), MOST_BLOCKS - max(rows, 2), blocks)
+    stripes = -(-blocks // wanted)
+    # As many slices as there are stripes to fill: a slice of padding alone would only cost.
+    k = -(-blocks // stripes)
+    m = math.ceil(redundancy * size / (stripes * block_bytes))
+    fewest = 2 if stripes == 1 and blocks > 1 else 1
+    return Geometry(size, block_bytes, k, min(max(m, fewest), MOST_BLOCKS - k))

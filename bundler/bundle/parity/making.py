@@ -18,6 +18,7 @@ from bundler.bundle.parity.proven_bytes import PartBytes
 from bundler.bundle.parity.strength import Strength, strength_of
 from bundler.bundle.parity.table import ParityTable, write_parity_table
 from bundler.bundle.parity.wish import ParityWish
+from bundler.bundle.presence import Presence
 from bundler.bundle.reader import Bundle
 from bundler.coding.codec import Codec
 from bundler.content.file_lock import FileLock
@@ -45,7 +46,7 @@ class ParityOutcome:
     @property
     def strength(self) -> Strength:
         """What it mends."""
-        return strength_of(self.table.geometry, self.table.data)
+        return strength_of(self.table.geometry, self.table.data, self.table.parity)
 
 
 def make_parity(
@@ -71,8 +72,19 @@ def make_parity(
         NoSpace, DiskError: the disk refused. What is there stays, for the next run to go on.
     """
     _refuse_findings(bundle)
+    _refuse_absence(bundle)
     with _locked(bundle.directory):
         return _Making(bundle, begin(bundle, wish, restart=restart)).run(progress)
+
+
+def make_parity_again(bundle: Bundle, progress: Progress = SILENT) -> ParityOutcome:
+    """Make parity whose table is lost, as much as there was, in a directory that the caller has locked.
+
+    Raises:
+        As :func:`make_parity` says.
+    """
+    _refuse_absence(bundle)
+    return _Making(bundle, begin(bundle, ParityWish(), restart=False)).run(progress)
 
 
 def _refuse_findings(bundle: Bundle) -> None:
@@ -81,6 +93,17 @@ def _refuse_findings(bundle: Bundle) -> None:
     for finding in bundle.findings:
         raise MendableBundle(
             f"{bundle.directory}: {finding.file} is damaged or missing", advice="Run `airbundle repair` first."
+        )
+
+
+def _refuse_absence(bundle: Bundle) -> None:
+    """Refuse a bundle that lacks parts, though parity that is whole is found so without a look at them."""
+    if missing := Presence(bundle).missing_parts():
+        more = f", nor are {len(missing) - 1} more parts" if len(missing) > 1 else ""
+        raise IncompleteBundle(
+            f"{bundle.directory}: {missing[0]} is not there{more}; parity is made of whole bundles only",
+            advice="Run `airbundle repair` first, or bring the missing parts.",
+            parts=missing,
         )
 
 

@@ -40,13 +40,14 @@ class ParityWish:
         """Whether nothing was wished for, so that any parity will do."""
         return self.redundancy is None and self.survive_parts is None
 
-    def geometry(self, size: int, block_bytes: int, largest: int) -> Geometry:
+    def geometry(self, size: int, block_bytes: int, largest: int, parts: int | None = None) -> Geometry:
         """Choose the layout for a bundle.
 
         Args:
             size: Bytes of all its parts.
             block_bytes: Bytes of its blocks.
             largest: Bytes of its largest part.
+            parts: How many it has; ``None`` if nobody knows yet.
 
         Raises:
             UsageError: there is none: the bundle is empty, its blocks are no multiple of 8, or too much of it
@@ -55,6 +56,11 @@ class ParityWish:
         if not size or block_bytes % 8:
             raise UsageError(f"there is no parity for {size} bytes in blocks of {block_bytes}")
         if self.survive_parts is not None:
+            if parts is not None and self.survive_parts > parts:
+                raise UsageError(
+                    f"{self.survive_parts} lost parts cannot be survived: the bundle has {parts}",
+                    advice="Name a smaller number of parts.",
+                )
             return survive_parts(size, block_bytes, largest, self.survive_parts)
         return choose_geometry(size, block_bytes, self.redundancy or DEFAULT_REDUNDANCY)
 

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bundler.bundle.block_reader import PartLocations
+from bundler.bundle.choice import Choice
+from bundler.bundle.copying.media.travel_order import needed_parts
 from bundler.bundle.findings import Finding
-from bundler.bundle.manifest import Part
+from bundler.bundle.manifest import BundleManifest, Part
 from bundler.bundle.names import PARITY_JSON
+from bundler.bundle.parity.check import with_tables_judged
 from bundler.bundle.parity.search import FoundParity, read_parity
 from bundler.bundle.parity.table import ParityTable
 from bundler.bundle.reader import Bundle
 from bundler.bundle.repair.erasures import Erasures
 from bundler.bundle.repair.opening import Patient
+from bundler.bundle.repair.parity_again import is_parity_lost
 from bundler.bundle.repair.plan import FilePlan, absent_blocks, plan_files
-from bundler.bundle.repair.stripe_map import StripeMap
-from bundler.bundle.repair.verdicts import judged
+from bundler.bundle.repair.stripe_map import StripeBlock, StripeMap
+from bundler.bundle.repair.verdicts import judged, with_copy_judged
 from bundler.bundle.repair.whereabouts import Whereabouts
+from bundler.bundle.requests.block_ranges import BlockRanges
+from bundler.bundle.requests.fewest import fewest, without_hope
 from bundler.bundle.verify import examine
 from bundler.content.files import partial
 from bundler.model.limits import Limits
@@ -37,6 +45,9 @@ class Diagnosis:
         where: knows where the blocks are.
         stripes: of the parity; ``None`` if there is none that can be used.
         parity_json: the table of the parity, where the bundle's own is missing or damaged.
+        is_parity_lost: there is, or was, parity, and nowhere a table of it that can be used.
+        left_out: files that are not asked for; nothing is said of them, and no plan is for them.
+        is_all_meant: whether no part is left out that the applications which are asked for need.
     """
 
     findings: tuple[Finding, ...]
@@ -45,31 +56,41 @@ class Diagnosis:
     where: Whereabouts
     stripes: StripeMap | None
     parity_json: bytes | None
+    is_parity_lost: bool
+    left_out: tuple[str, ...]
+    is_all_meant: bool
 
 
 @contextmanager
-def diagnose(patient: Patient, own: Sequence[Path], limits: Limits, progress: Progress) -> Iterator[Diagnosis]:
+def diagnose(
+    patient: Patient, own: Sequence[Path], choice: Choice, readme: bytes, limits: Limits, progress: Progress
+) -> Iterator[Diagnosis]:
     """Check a bundle, and look elsewhere for what it lacks; the files stay open inside the block.
 
     Args:
         patient: The bundle.
         own: The directories in which its files should be: its own and, where it is mended into another, that.
+        choice: Files that are left out of it are not mended; what is wrong with them counts where parity is used.
+        readme: What is written into README.txt of this bundle.
         limits: Bounds on what is read.
         progress: Is told the bytes that are read.
 
     Raises:
         NotReadable: this user may not read a file that matters, which is not the same as bad.
+        NotFound: the bundle has no such application.
     """
     manifest = patient.manifest
     parity = read_parity([*own, *patient.others], manifest.id, limits)
     table, has_parity = parity.table, _has_parity(own, parity.table)
     own_parity = _own_parity(parity, own) if has_parity else FoundParity()
     bundle = Bundle(own, manifest, patient.findings, limits)
-    examination = examine(bundle, "full", parity=own_parity, files_only=True, progress=progress)
-    files = [*manifest.parts, *(own_parity.table.files if own_parity.table else ())]
+    examination = examine(bundle, "full", readme=readme, parity=own_parity, files_only=True, progress=progress)
+    parity_files = own_parity.table.files if own_parity.table else ()
+    files, left_out = choice.of(manifest, parity_files, PartLocations(own))
+    is_all_meant = not any(file in left_out for file in needed_parts(manifest, choice.applications))
     where = Whereabouts([*own, *patient.others], manifest.block_bytes, patient.answers)
     try:
-        for file in files:
+        for file in (*files, *left_out):
             where.learn(file, examination.scans[file.file])
         stripes = StripeMap(table) if table else None
         with progress.task("look elsewhere", sum(map(where.unknown_bytes, files))) as task:
@@ -83,19 +104,44 @@ def diagnose(patient: Patient, own: Sequence[Path], limits: Limits, progress: Pr
         if where.denied is not None and any(plan.lost for plan in plans):
             # What could not be looked at may be right.
             raise where.denied
-        found = [*examination.report.findings, *_lacks_table(own, own_parity)]
+        names = {file.file for file in left_out}
+        of_chosen = [found for found in examination.report.findings if found.file not in names]
+        found = [*of_chosen, *_lacks_table(own, own_parity)]
+        found = judged(found, {file.file: file for file in files}, absent, can_make, where.block_bytes)
         yield Diagnosis(
-            findings=tuple(
-                judged(found, {file.file: file for file in files}, absent, can_make, where.block_bytes)
-            ),
+            findings=tuple(with_tables_judged(with_copy_judged(found) if is_all_meant else found)),
             plans=tuple(plans),
-            blocks_needed=erasures.needed if erasures else sum(len(plan.lost) for plan in plans),
+            blocks_needed=_blocks_needed(table, manifest, files, absent),
             where=where,
             stripes=stripes,
             parity_json=_table_to_write(own, own_parity),
+            is_parity_lost=table is None and is_parity_lost(found),
+            left_out=tuple(file.file for file in left_out),
+            is_all_meant=is_all_meant,
         )
     finally:
         where.close()
+
+
+def _blocks_needed(
+    table: ParityTable | None, manifest: BundleManifest, files: Sequence[Part], absent: Mapping[str, Sequence[int]]
+) -> int:
+    """Return how many blocks of parts must come, as a request would ask for them."""
+    index = {part.file: number for number, part in enumerate(manifest.parts)}
+    chosen = {file.file for file in files}
+    lost = [(index[name], number) for name, numbers in absent.items() if name in index for number in numbers]
+    missing = BlockRanges.of(block for block in lost if manifest.parts[block[0]].file in chosen)
+    if table is None:
+        return missing.count
+    stripes = StripeMap(table)
+    bad: dict[int, set[StripeBlock]] = defaultdict(set)
+    for file in table.files:
+        for number in absent.get(file.file, ()):
+            for block in stripes.touched(file, number):
+                bad[block.stripe].add(block)
+    others = [block for block in lost if manifest.parts[block[0]].file not in chosen]
+    spare = without_hope(table, others, lambda stripe: table.geometry.m - len(bad[stripe]))
+    return fewest(table, missing, spare).count
 
 
 def _has_parity(own: Sequence[Path], table: ParityTable | None) -> bool:

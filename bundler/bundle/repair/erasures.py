@@ -31,16 +31,6 @@ class Erasures:
         """Tell whether block ``number`` of a file can be made again: no stripe that it touches lost too many."""
         return all(not self._excess(block.stripe) for block in self._stripes.touched(file, number))
 
-    @property
-    def needed(self) -> int:
-        """How many more blocks of stripes would do, if they were the right ones."""
-        return sum(map(self._excess, self._lost))
-
-    @property
-    def hopeless(self) -> dict[int, int]:
-        """The stripes that lost too many, each with the number of its blocks that would do."""
-        return {stripe: self._excess(stripe) for stripe in sorted(self._lost) if self._excess(stripe)}
-
     def _excess(self, stripe: int) -> int:
         lost = self._lost.get(stripe, ())
         return max(len(lost) - self._stripes.geometry.m, 0)

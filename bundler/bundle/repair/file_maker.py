@@ -11,6 +11,7 @@ from bundler.bundle.manifest import Part
 from bundler.bundle.repair.new_file import NewFile
 from bundler.bundle.repair.stripe_maker import StripeMaker
 from bundler.bundle.repair.whereabouts import Whereabouts
+from bundler.content.hashing import block_sum
 from bundler.errors import DamagedBundle, DiskError
 from bundler.progress import Task
 
@@ -116,10 +117,27 @@ class FileMaker:
             wrong, is_proven = file.prove(numbers)
             if not wrong:
                 return is_proven
+        if not self._is_made_right(file.part, wrong[0]):
+            raise DamagedBundle(
+                f"{file.part.file}: the parity makes blocks that are not what bundle.json says",
+                advice="The parity was made of other bytes, or changed: mend from another copy, and make it anew.",
+            )
         raise DiskError(
             f"{file.unfinished_path}: {len(wrong)} blocks never read back right, however often they are written",
             advice="Replace the medium, or give --output with a directory on another one.",
         )
+
+    def _is_made_right(self, part: Part, number: int) -> bool:
+        """Tell whether a block is right before it is written; those of copies are always."""
+        if self._maker is None or self._where.has(part, number):
+            return True
+        start, block = number * self._where.block_bytes, self._buffer[: self._where.length(part, number)]
+
+        def keep(offset: int, data: memoryview) -> None:
+            block[offset - start : offset - start + len(data)] = data
+
+        self._maker.make(part, [number], keep, lambda count: None)
+        return block_sum(block) == part.blocks[number]
 
     def _doubt(self, part: Part, wrong: Collection[int]) -> None:
         """Have everything that wrong blocks were made of looked at again, this time block by block."""

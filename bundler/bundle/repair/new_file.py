@@ -7,10 +7,11 @@ import stat
 from pathlib import Path
 
 from bundler.bundle.manifest import Part
+from bundler.bundle.repair.aside import check_place, set_aside
 from bundler.content.files import disk_errors, partial, sync_directory, write_all
 from bundler.content.hashing import Sha256, block_sum
 from bundler.content.read_back import MediumReader, drop_cache
-from bundler.errors import DiskError, OutputExists
+from bundler.errors import DiskError
 
 #: A sync cannot be interrupted: it comes so often that a slow medium needs few seconds for it.
 _SYNC_BYTES = 32 << 20
@@ -29,15 +30,13 @@ class NewFile:
         self._unsynced = 0
 
     def check_place(self) -> None:
-        """Find out whether the file can be made, as far as names tell.
+        """Find out whether the file can be made, as far as names tell; directories in its place are set aside.
 
         Raises:
-            OutputExists: a directory has its name. DiskError: the disk refused.
+            OutputExists: a directory that has its name cannot be. DiskError: the disk refused.
         """
         for path in (self.path, self.unfinished_path):
-            with disk_errors(path):
-                if path.is_dir() and not path.is_symlink():
-                    raise OutputExists(f"{path} is a directory", advice="Move it away.")
+            check_place(path)
 
     def open(self) -> None:
         """Begin to write.
@@ -46,6 +45,7 @@ class NewFile:
             DiskError: the disk refused.
         """
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        set_aside(self.unfinished_path)
         with disk_errors(self.unfinished_path):
             self._remove_what_is_no_file()
             self._file = os.open(self.unfinished_path, flags, 0o644)
@@ -118,6 +118,8 @@ class NewFile:
         with disk_errors(self.path):
             # Some file systems tell only now that something could not be written.
             self.close()
+        set_aside(self.path)
+        with disk_errors(self.path):
             self.unfinished_path.replace(self.path)
             sync_directory(self.path.parent)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from bundler.bundle.block_reader import PartLocations
 from bundler.bundle.findings import Finding
 from bundler.bundle.manifest import BundleManifest
-from bundler.bundle.names import BUNDLE_JSON, BUNDLE_JSON_COPY
-from bundler.bundle.opening import open_manifests
-from bundler.bundle.requests.answers.reader import AnswerReader, is_answer, open_answers
+from bundler.bundle.names import BUNDLE_JSON, BUNDLE_JSON_COPY, PARITY_JSON, parity_files
+from bundler.bundle.opening import open_manifests, refuse_other_sums
+from bundler.bundle.repair.report import UnusedSource
+from bundler.bundle.requests.answers.reader import AnswerReader, is_answer
 from bundler.content.files import disk_errors
 from bundler.errors import (
     DamagedBundle,
@@ -20,6 +21,7 @@ from bundler.errors import (
     IncompleteBundle,
     NotABundle,
     NotFound,
+    UndecidedTable,
     UsageError,
 )
 from bundler.model.limits import DEFAULT_LIMITS, Limits
@@ -35,6 +37,7 @@ class Patient:
         findings: what is wrong with the files that hold the table in this directory.
         others: directories that may hold blocks of it.
         answers: answers to requests among them.
+        unused: those of them that nothing can be taken from.
     """
 
     directory: Path
@@ -42,12 +45,14 @@ class Patient:
     findings: tuple[Finding, ...]
     others: tuple[Path, ...]
     answers: tuple[AnswerReader, ...]
+    unused: tuple[UnusedSource, ...] = ()
 
 
 def open_patient(directory: Path, others: Sequence[Path], limits: Limits = DEFAULT_LIMITS) -> Patient:
     """Read the table of contents of a bundle, from itself if possible, else from others.
 
-    Others that have no table that can be read may hold blocks all the same: every block proves itself.
+    Others that have no table that can be read may hold blocks all the same: every block proves itself. One that
+    cannot be used is told of and keeps nothing from being mended.
 
     Args:
         directory: The bundle.
@@ -58,13 +63,28 @@ def open_patient(directory: Path, others: Sequence[Path], limits: Limits = DEFAU
         NotFound: a directory is not there.
         UsageError: another one holds another bundle, or is the bundle itself.
         NotABundle, UnsupportedVersion, IncompleteBundle, DamagedBundle: there is no table of contents.
-        MalformedDocument, DiskError: of an answer.
+        UndecidedTable: there are some, and nobody can say which is right.
     """
     _check_places(directory, others)
     copies = [other for other in others if not is_answer(other) and _has_table(other, limits)]
     manifest, findings = _open(directory, copies, limits)
-    answers = tuple(open_answers(others, manifest, limits))
-    return Patient(directory, manifest, findings, tuple(others), answers)
+    answers: list[AnswerReader] = []
+    unused: list[UnusedSource] = []
+    for other in others:
+        try:
+            if is_answer(other):
+                answers.append(AnswerReader(other, manifest, limits))
+            elif other not in copies and not _holds_files(other, manifest):
+                unused.append(UnusedSource(other, "it holds no file of this bundle"))
+        except (UsageError, DamagedContent, NotABundle, IncompleteBundle, DiskError) as error:
+            unused.append(UnusedSource(other, str(error)))
+    return Patient(directory, manifest, findings, tuple(others), tuple(answers), tuple(unused))
+
+
+def _holds_files(directory: Path, manifest: BundleManifest) -> bool:
+    locations = PartLocations([directory])
+    names = (PARITY_JSON, *(part.file for part in manifest.parts), *parity_files(1))
+    return any(locations.candidates(name) for name in names)
 
 
 def _check_places(directory: Path, others: Sequence[Path]) -> None:
@@ -89,6 +109,9 @@ def _has_table(directory: Path, limits: Limits) -> bool:
 def _open(directory: Path, copies: Sequence[Path], limits: Limits) -> tuple[BundleManifest, tuple[Finding, ...]]:
     try:
         manifest, findings = open_manifests([directory, *copies], limits)
+    except UndecidedTable:
+        # It has tables of its own: another one that agrees with none of them may be of another bundle.
+        raise
     except (NotABundle, DamagedBundle):
         if not copies:
             raise
@@ -96,6 +119,7 @@ def _open(directory: Path, copies: Sequence[Path], limits: Limits) -> tuple[Bund
         locations = PartLocations([directory])
         if not any(locations.candidates(part.file) for part in manifest.parts):
             raise
+        refuse_other_sums(directory, manifest, limits)
         return manifest, tuple(_lost(file) for file in (BUNDLE_JSON, BUNDLE_JSON_COPY))
     own = [found for found in findings if found.directory in (None, str(directory))]
     return manifest, tuple(replace(found, directory=None) for found in own)

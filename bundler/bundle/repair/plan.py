@@ -24,6 +24,7 @@ class FilePlan:
         absent: those that no other place has either.
         lost: those that parity cannot make again.
         is_absence: none of it lies there under its final name.
+        is_nothing: nor unfinished.
     """
 
     part: Part
@@ -31,6 +32,7 @@ class FilePlan:
     absent: tuple[int, ...]
     lost: tuple[int, ...]
     is_absence: bool
+    is_nothing: bool = False
 
     @property
     def had(self) -> list[int]:
@@ -60,6 +62,7 @@ def plan_files(
                 tuple(nowhere),
                 tuple(number for number in nowhere if not can_make(file, number)),
                 all(copy.is_unfinished for copy in scanned.copies),
+                not scanned.copies,
             )
         )
     return plans
@@ -72,14 +75,13 @@ def absent_blocks(
 
     Args:
         where: Is asked, and reads what it does not know.
-        files: All parts, and the parity files that lie beside them.
-        stripes: With parity; of parity files elsewhere those blocks are looked at whose stripes lost some.
+        files: The files that are to be whole.
+        stripes: With parity; of all other files those blocks are looked at whose stripes lost some.
         advance: Is told the bytes that had to be looked for.
     """
     absent = {file.file: where.absent(file, advance) for file in files}
-    for file, numbers in _parity_blocks(stripes, absent) if stripes else ():
-        if file.file not in absent:
-            absent[file.file] = [number for number in sorted(numbers) if not where.has(file, number)]
+    for file, numbers in _blocks_beside(stripes, absent) if stripes else ():
+        absent[file.file] = [number for number in sorted(numbers) if not where.has(file, number)]
     return absent
 
 
@@ -112,8 +114,10 @@ def lost_ranges(
         )
 
 
-def _parity_blocks(stripes: StripeMap, absent: Mapping[str, Collection[int]]) -> list[tuple[Part, set[int]]]:
+def _blocks_beside(stripes: StripeMap, absent: Mapping[str, Collection[int]]) -> list[tuple[Part, set[int]]]:
+    """Return the blocks of files that nothing is known of, in stripes that lost some."""
     geometry = stripes.geometry
+    first = 0 if any(part.file not in absent for part in stripes.data_files) else geometry.k
     damaged = {
         block.stripe
         for file, numbers in absent.items()
@@ -122,9 +126,10 @@ def _parity_blocks(stripes: StripeMap, absent: Mapping[str, Collection[int]]) ->
     }
     found: dict[str, set[int]] = {}
     for stripe in damaged:
-        for row in range(geometry.m):
-            for piece in stripes.pieces(StripeBlock(stripe, geometry.k + row)):
-                found.setdefault(piece.part.file, set()).update(blocks_of(piece, geometry.block_bytes))
+        for index in range(first, geometry.k + geometry.m):
+            for piece in stripes.pieces(StripeBlock(stripe, index)):
+                if piece.part.file not in absent:
+                    found.setdefault(piece.part.file, set()).update(blocks_of(piece, geometry.block_bytes))
     return [(stripes.files[name], numbers) for name, numbers in found.items()]
 
 

@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from bundler.bundle.choice import ALL_FILES, Choice
 from bundler.bundle.copying.sources import CopySources, files_beside
 from bundler.bundle.findings import Finding
 from bundler.bundle.impact import ImpactMap
-from bundler.bundle.manifest import BundleManifest
-from bundler.bundle.names import PARITY_JSON
+from bundler.bundle.names import PARITY_JSON, README
+from bundler.bundle.readme_check import MakeReadme
 from bundler.bundle.repair.diagnosis import Diagnosis, diagnose
 from bundler.bundle.repair.file_maker import FileMaker
 from bundler.bundle.repair.new_file import NewFile
 from bundler.bundle.repair.opening import Patient, open_patient
+from bundler.bundle.repair.parity_again import make_lost_parity
 from bundler.bundle.repair.plan import FilePlan, lost_ranges
 from bundler.bundle.repair.report import MendedFile, RepairReport
 from bundler.bundle.repair.stripe_maker import StripeMaker
 from bundler.bundle.repair.target import InPlace, Outside, Target
 from bundler.bundle.repair.verdicts import is_of_blocks
 from bundler.content.files import write_file
-from bundler.errors import DamagedBundle
+from bundler.errors import DamagedBundle, NotWritable
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.progress import SILENT, Progress, Task
-
-#: Makes README.txt for a bundle.
-MakeReadme = Callable[[BundleManifest], bytes]
 
 
 def repair_bundle(
@@ -36,21 +35,24 @@ def repair_bundle(
     make_readme: MakeReadme,
     output: Path | None = None,
     partial: bool = False,
+    choice: Choice = ALL_FILES,
     limits: Limits = DEFAULT_LIMITS,
     progress: Progress = SILENT,
 ) -> RepairReport:
     """Mend a bundle, from other copies first, then from parity.
 
-    Each file that is not whole is made beside, read back, and takes its name only when its sha256 is proven. If
-    not everything can be mended nothing is changed, unless ``partial``: then files that can be are, and of the
-    others the blocks that can be had lie in ``*.partial``, where every reader finds them.
+    Each file that is not whole is made beside, read back, and takes its name only when its sha256 is proven. If a
+    file lost blocks that cannot be had nothing is changed, unless ``partial``: then files that can be mended are,
+    and of the others the blocks that can be had lie in ``*.partial``, where every reader finds them. When all is
+    whole, parity whose table is lost is made again, as much as there was; what hinders that is told, no failure.
 
     Args:
         directory: The bundle; it may be a copy that was cut.
         others: Other copies of it, whole or not, and answers to requests.
-        make_readme: For a README.txt that is missing.
+        make_readme: For a README.txt that is missing or visibly damaged.
         output: Where mended files and the tables are written; ``None``: into the bundle.
         partial: Mend what can be mended.
+        choice: Files that are left out of it are neither made nor missed.
         limits: Bounds on what is read.
         progress: Is told what goes on, in bytes.
 
@@ -61,26 +63,26 @@ def repair_bundle(
         NotReadable, NotWritable, NoSpace, DiskError: the disk refused. What is done stays; another run goes on.
     """
     patient = open_patient(directory, others, limits)
+    readme = make_readme(patient.manifest)
 
     def small_files() -> Mapping[str, bytes]:
         places = (patient.directory, *patient.others)
         beside = files_beside(places, limits)
-        return CopySources(places, patient.manifest, (), beside).small_files(make_readme(patient.manifest))
+        return CopySources(places, patient.manifest, (), beside).small_files(readme)
 
     with ExitStack() as held:
-        target: Target
-        if output is None:
-            target = InPlace(patient, lambda: make_readme(patient.manifest))
-        else:
-            target = Outside(patient, output, small_files)
+        target: Target = InPlace(patient, readme) if output is None else Outside(patient, output, small_files)
         held.callback(target.release)
-        diagnosis = held.enter_context(diagnose(patient, target.own, limits, progress))
-        return _Repair(patient, target, diagnosis, progress).run(partial=partial)
+        diagnosis = held.enter_context(diagnose(patient, target.own, choice, readme, limits, progress))
+        return _Repair(patient, target, diagnosis, limits, progress).run(partial=partial)
 
 
 class _Repair:
-    def __init__(self, patient: Patient, target: Target, diagnosis: Diagnosis, progress: Progress) -> None:
+    def __init__(
+        self, patient: Patient, target: Target, diagnosis: Diagnosis, limits: Limits, progress: Progress
+    ) -> None:
         self._patient = patient
+        self._limits = limits
         self._target = target
         self._diagnosis = diagnosis
         self._progress = progress
@@ -92,26 +94,47 @@ class _Repair:
     def run(self, *, partial: bool) -> RepairReport:
         """Do what can be done."""
         plans = self._diagnosis.plans
-        tables = self._target.wrong_tables(self._patient.findings)
+        beside = [found for found in self._diagnosis.findings if found.file == README]
+        tables = self._target.wrong_tables([*self._patient.findings, *beside])
         is_hopeless = any(plan.lost for plan in plans)
         is_fine = not (plans or tables or self._diagnosis.parity_json)
-        if (is_hopeless and not partial) or is_fine:
+        if is_hopeless and not partial:
             return self._report(tables=(), whole=(), needed=self._diagnosis.blocks_needed)
+        whole: set[str] = set()
+        done = [] if is_fine else self._mend(plans, tables, whole)
+        is_whole = len(whole) == len(plans)
+        if is_whole and self._diagnosis.is_parity_lost and self._makes_parity():
+            done.append(PARITY_JSON)
+        return self._report(tables=done, whole=whole, needed=0 if is_whole else self._diagnosis.blocks_needed)
+
+    def _mend(self, plans: Sequence[FilePlan], tables: Sequence[str], whole: set[str]) -> list[str]:
+        """Write what is wrong; add the names of files that are whole now, and return those of the small files."""
         for plan in plans:
             NewFile(self._target.directory, plan.part, self._diagnosis.where.block_bytes).check_place()
         self._target.check_space([plan.part for plan in plans if not plan.lost])
         self._target.begin()
         done = [*self._target.put_tables(tables)]
         self._make_files()
-        whole = {one.file for one in self._mended if one.is_whole}
+        whole.update(one.file for one in self._mended if one.is_whole)
         if self._diagnosis.parity_json is not None:
             write_file(self._target.directory / PARITY_JSON, self._diagnosis.parity_json)
             done.append(PARITY_JSON)
-        is_whole = len(whole) == len(plans)
-        if is_whole:
+        # A copy that was cut is not finished while parts are left out that were meant for it.
+        if len(whole) == len(plans) and (self._diagnosis.is_all_meant or not self._target.is_bundle):
             done += self._target.finish(tables)
-        needed = 0 if is_whole else self._diagnosis.blocks_needed
-        return self._report(tables=done, whole=whole, needed=needed)
+        return done
+
+    def _makes_parity(self) -> bool:
+        """Make parity again whose table is lost; tell whether that was done."""
+        if not self._target.is_bundle:
+            # The parts lie in two directories, and parity is made of one.
+            return False
+        try:
+            self._target.begin()
+        except NotWritable as error:
+            self._progress.message(f"the parity was not made again: {error}")
+            return False
+        return make_lost_parity(self._target.directory, self._patient.manifest, self._limits, self._progress)
 
     def _make_files(self) -> None:
         diagnosis = self._diagnosis
@@ -151,6 +174,9 @@ class _Repair:
             tables=tuple(tables),
             left=tuple(self._left(tables, whole)),
             blocks_needed=needed,
+            left_out=self._diagnosis.left_out,
+            absent=tuple(plan.part.file for plan in self._diagnosis.plans if plan.is_nothing),
+            unused=self._patient.unused,
         )
 
     def _left(self, tables: Collection[str], whole: Collection[str]) -> Iterator[Finding]:

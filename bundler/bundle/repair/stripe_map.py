@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bundler.bundle.manifest import Part
@@ -28,6 +28,11 @@ class StripeMap:
         self._data = table.data
         self._parity = table.parity
         self._is_parity = {file.file for file in table.files}
+
+    @property
+    def data_files(self) -> Sequence[Part]:
+        """The parts that have bytes."""
+        return self._data.parts
 
     def touched(self, file: Part, number: int) -> Iterator[StripeBlock]:
         """Yield the blocks of stripes that hold bytes of block ``number`` of a file.

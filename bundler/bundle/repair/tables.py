@@ -11,6 +11,7 @@ from bundler.bundle.checksums import write_checksums
 from bundler.bundle.findings import Finding
 from bundler.bundle.manifest import BundleManifest
 from bundler.bundle.names import BUNDLE_JSON, BUNDLE_JSON_COPY, CHECKSUMS, PARITY_JSON, README
+from bundler.bundle.repair.aside import set_aside
 from bundler.content.file_lock import FileLock
 from bundler.content.files import disk_errors, is_regular, partial, sync_directory, write_all, write_file
 from bundler.errors import NotFound
@@ -39,7 +40,7 @@ class BundleTables:
 
     def wrong(self, findings: Sequence[Finding]) -> list[str]:
         """Return the files that are to be written, given what is wrong with them."""
-        known = (BUNDLE_JSON, BUNDLE_JSON_COPY, CHECKSUMS)
+        known = (BUNDLE_JSON, BUNDLE_JSON_COPY, CHECKSUMS, README)
         files = {found.file for found in findings if found.file in known and found.mendable}
         return sorted(files | ({README} if self._lacks_readme() else set()))
 
@@ -47,11 +48,12 @@ class BundleTables:
         """Write some of the files; each is as before or right at any moment.
 
         Raises:
-            DiskError: the disk refused.
+            OutputExists: a directory has the name of one, and cannot be set aside. DiskError: the disk refused.
         """
         table = self._manifest
         contents = {BUNDLE_JSON_COPY: table.raw, CHECKSUMS: write_checksums(table), README: readme}
         for file in files:
+            set_aside(self._directory / file)
             if file == BUNDLE_JSON:
                 self._write_table()
             else:

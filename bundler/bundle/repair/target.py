@@ -24,9 +24,11 @@ class Target(Protocol):
 
     Attributes:
         directory: where they are written.
+        is_bundle: whether that is the bundle's own directory.
         own: the directories in which the bundle's files should be.
     """
 
+    is_bundle: bool
     directory: Path
     own: tuple[Path, ...]
 
@@ -61,7 +63,9 @@ class Target(Protocol):
 class InPlace:
     """The bundle's own directory."""
 
-    def __init__(self, patient: Patient, readme: Callable[[], bytes]) -> None:
+    is_bundle = True
+
+    def __init__(self, patient: Patient, readme: bytes) -> None:
         """Lock it if this user may; if not nothing is said before something is to be written.
 
         Raises:
@@ -108,14 +112,14 @@ class InPlace:
         """Write them, but those of a copy that was cut only when all is whole."""
         if not files or self._is_unfinished or self._tables is None:
             return ()
-        self._tables.put_right(files, self._readme())
+        self._tables.put_right(files, self._readme)
         return files
 
     def finish(self, files: Sequence[str]) -> Sequence[str]:
         """Finish a copy that was cut."""
         if not self._is_unfinished or self._tables is None:
             return ()
-        self._tables.finish_copy(self._readme())
+        self._tables.finish_copy(self._readme)
         return files
 
     def release(self) -> None:
@@ -126,6 +130,8 @@ class InPlace:
 
 class Outside:
     """Another directory, which gets the tables and the mended files: like a stick that holds some parts."""
+
+    is_bundle = False
 
     def __init__(self, patient: Patient, directory: Path, small_files: Callable[[], Mapping[str, bytes]]) -> None:
         """Name it; nothing is touched before ``begin``.
@@ -179,5 +185,6 @@ def _refuse(directory: Path, free: int, lacking: int) -> None:
         raise NoSpace(
             f"{directory}: {format_size(free + lacking)} are needed to make files beside the damaged ones, "
             f"{format_size(free)} are free: {format_size(lacking)} are missing",
-            advice="Free some space, or give --output with a directory on another disk.",
+            advice="Free some space, or give --output with a directory on another disk; --present makes no "
+            "file of which nothing lies here.",
         )

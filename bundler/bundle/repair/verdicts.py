@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from bundler.bundle.findings import Finding
 from bundler.bundle.manifest import Part
+from bundler.bundle.names import BUNDLE_JSON
+from bundler.bundle.parity.check import is_of_parity_table
 
 #: Problems of blocks, and of files for lack of blocks: right blocks put them right.
 _OF_BLOCKS = frozenset(
@@ -42,6 +44,21 @@ def judged(
         return all(can_make(part, number) for number in absent.get(part.file, ()) if number in within)
 
     return [replace(finding, mendable=is_mendable(finding)) for finding in findings]
+
+
+def with_copy_judged(findings: Sequence[Finding]) -> list[Finding]:
+    """Return all findings; that a copy was cut is mendable if something is lost of it, and all that is mendable.
+
+    A copy that lost nothing waits for nothing but to be finished, which running it again does as well.
+    """
+    others = [one for one in findings if not (_is_cut_copy(one) or is_of_parity_table(one))]
+    can_be_finished = bool(others) and all(one.mendable for one in others)
+    return [replace(one, mendable=True) if _is_cut_copy(one) and can_be_finished else one for one in findings]
+
+
+def _is_cut_copy(finding: Finding) -> bool:
+    # Of several directories each is mended by itself: what one of them lacks says nothing of the other.
+    return (finding.file, finding.code, finding.directory) == (BUNDLE_JSON, "unfinished", None)
 
 
 def is_of_blocks(finding: Finding) -> bool:

@@ -7,7 +7,7 @@ of a part makes one or two blocks of stripes bad, and one of these is good again
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from bundler.bundle.block_reader import BlockReader, PartLocations
 from bundler.bundle.parity.table import ParityTable
@@ -34,6 +34,16 @@ def fewest(table: ParityTable, missing: BlockRanges, spare: Spare) -> BlockRange
     choice.choose()
     choice.prune()
     return BlockRanges.of(choice.asked)
+
+
+def without_hope(table: ParityTable, lost: Iterable[BlockAt], spare: Spare) -> Spare:
+    """Return a count of parity that is 0 in stripes of blocks that are lost and will not come.
+
+    How many of their blocks stay bad is not looked into: whatever is asked for in them comes itself.
+    """
+    stripes, parts = StripeMap(table), table.manifest.parts
+    hopeless = {cell.stripe for index, number in lost for cell in stripes.touched(parts[index], number)}
+    return lambda stripe: 0 if stripe in hopeless else spare(stripe)
 
 
 class SpareParity:

@@ -60,6 +60,7 @@ def run(
     part_size: options.PartSize = None,
     compression: options.Compression = None,
     level: options.CompressionLevel = None,
+    small: options.Small = False,
     plain_http: options.PlainHttp = False,
     limit: options.LimitValues = None,
     json: options.Json = False,
@@ -75,7 +76,7 @@ def run(
     from bundler.cli.request_view import finish_answer
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
-    wishes = Wishes(name, version, part_size, compression, level, read_limits(limit))
+    wishes = Wishes(name, version, part_size, compression, level, read_limits(limit), small=small)
     items = [word for word in words if is_application_image(word)]
     places = [Path(word) for word in words if not is_application_image(word)]
     if not places:

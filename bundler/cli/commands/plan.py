@@ -22,9 +22,12 @@ def run(
     part_size: options.PartSize = None,
     compression: options.Compression = None,
     level: options.CompressionLevel = None,
+    small: options.Small = False,
     parity: options.Parity = None,
     survive_parts: options.SurviveParts = None,
     plain_http: options.PlainHttp = False,
+    reuse: options.Reused = None,
+    cache: options.CacheDirectory = None,
     limit: options.LimitValues = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -35,12 +38,17 @@ def run(
     from bundler.cli.limits import read_limits
     from bundler.cli.plan_view import show_plan
     from bundler.cli.request import Wishes, read_request
+    from bundler.cli.stores import Stores
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
     applications, chosen = read_request(
         items or [],
-        Wishes(name, version, part_size, compression, level, read_limits(limit), parity, survive_parts),
+        Wishes(name, version, part_size, compression, level, read_limits(limit), parity, survive_parts, small),
     )
-    with planned(applications, options=chosen, plain_http=plain_http, progress=console.progress) as plan:
-        show_plan(console, plan, chosen, output)
+    stores = Stores(reuse, cache)
+    with (
+        stores.open(chosen.limits, console.progress, read_only=True) as reused,
+        planned(applications, options=chosen, plain_http=plain_http, progress=console.progress) as plan,
+    ):
+        show_plan(console, plan, chosen, output, reused if stores.are_named else None)
     return 0

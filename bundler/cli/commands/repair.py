@@ -42,6 +42,8 @@ def run(
     partial: Annotated[
         bool, typer.Option("--partial", help="Mend what can be mended, though not everything can.")
     ] = False,
+    app: options.Applications = None,
+    present: options.Present = False,
     limit: options.LimitValues = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -49,6 +51,7 @@ def run(
 ) -> int:
     """Mend damaged and lost blocks, from other copies and from parity; what is made is proven before it counts."""
     from bundler.api.repairing import repair
+    from bundler.bundle.choice import Choice
     from bundler.cli.limits import read_limits
     from bundler.cli.repair_view import finish_repair
 
@@ -58,6 +61,7 @@ def run(
         others or (),
         output=output,
         partial=partial,
+        choice=Choice(tuple(app or ()), present),
         limits=read_limits(limit),
         progress=console.progress,
     )

@@ -25,6 +25,8 @@ def run(
     everything: Annotated[
         bool, typer.Option("--all", help="Ask for all that is missing, also for what parity can make again.")
     ] = False,
+    app: options.Applications = None,
+    present: options.Present = False,
     limit: options.LimitValues = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -36,11 +38,13 @@ def run(
     again is not asked for, and if that is everything, no file is written and the exit status is 3.
     """
     from bundler.api.requests import request
+    from bundler.bundle.choice import Choice
     from bundler.bundle.reader import open_bundle
     from bundler.cli.limits import read_limits
     from bundler.cli.request_view import finish_request
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
     bundle = open_bundle(*bundles, limits=read_limits(limit))
-    report = request(bundle, output, everything=everything, qr=qr, progress=console.progress)
-    return finish_request(console, bundle, output, report, qr=qr)
+    choice = Choice(tuple(app or ()), present)
+    report = request(bundle, output, everything=everything, qr=qr, choice=choice, progress=console.progress)
+    return finish_request(console, bundle, output, report, choice, qr=qr)

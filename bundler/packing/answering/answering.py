@@ -18,16 +18,14 @@ from bundler.packing.pack_run import PackRun
 from bundler.packing.planning.estimate import estimate
 from bundler.packing.planning.options import PackOptions
 from bundler.packing.planning.plan import PackPlan
-from bundler.packing.resume.identity import is_the_bundle
+from bundler.packing.resume.identity import described_options, differences_from
 from bundler.packing.writing.archive_check import ArchiveCheck
 from bundler.packing.writing.archive_sink import ArchiveSink
 from bundler.packing.writing.rehearsal import ArchiveRehearsal
 from bundler.progress import SILENT, Progress
 
-_ADVICE = (
-    "Pack the same images with the same options and the same release; --manifest with the bundle's own "
-    "bundle.json says what differs."
-)
+#: So many of the things that differ are said.
+_MOST_SAID = 5
 
 
 def answer_by_packing(
@@ -52,8 +50,8 @@ def answer_by_packing(
 
     Raises:
         UsageError: the request, the table, or the plan and options are not of one bundle, or the request is for
-            blocks that it does not have.
-        NotReproducible: the pack gives other bytes. Nothing of it is kept.
+            blocks that the bundle of the table does not have.
+        NotReproducible: the pack gives another bundle, or other bytes. Nothing of it is kept.
         OutputExists: the directory holds something else, or what is there could not be kept.
         AirbundleError: a source or the disk failed.
     """
@@ -69,7 +67,7 @@ def answer_by_packing(
                 advice="Name another directory, or give the bundle's own bundle.json as --manifest.",
             )
         outline = manifest or _outline(plan, options, progress)
-        destination.request.blocks.check_within(outline.parts, "the request")
+        _check_blocks(outline, plan, destination, options)
         return _capture(plan, destination, options, outline, progress, is_known=manifest is not None)
     finally:
         destination.release()
@@ -101,10 +99,39 @@ def options_like(manifest: BundleManifest, limits: Limits = DEFAULT_LIMITS) -> P
 
 def _check(manifest: BundleManifest, plan: PackPlan, destination: AnswerDestination, options: PackOptions) -> None:
     destination.request.check_against(manifest)
-    if not is_the_bundle(manifest, plan, options):
+    unlike = differences_from(manifest, plan, options)
+    if unlike:
+        more = f"; and {len(unlike) - _MOST_SAID} more" if len(unlike) > _MOST_SAID else ""
         raise UsageError(
-            "these images and options make another bundle than the one of the manifest", advice=_ADVICE
+            "these images and options make another bundle than the one of the manifest: "
+            f"{'; '.join(unlike[:_MOST_SAID])}{more}",
+            advice="Name the images that were packed then; where a tag has moved, name them by digest.",
         )
+
+
+def _check_blocks(
+    outline: BundleManifest, plan: PackPlan, destination: AnswerDestination, options: PackOptions
+) -> None:
+    try:
+        destination.request.blocks.check_within(outline.parts, "the request")
+    except UsageError as error:
+        raise NotReproducible(
+            f"this pack gives another bundle than the one that the request is for: {error}",
+            advice=_advice(plan, options, is_known=False),
+        ) from error
+
+
+def _advice(plan: PackPlan, options: PackOptions, *, is_known: bool) -> str:
+    if is_known:
+        return (
+            "Images and options are those of the manifest, so the layers are others or were compressed otherwise: "
+            "use the same sources and the same release, or find a copy of the bundle."
+        )
+    chosen = [f"{what} {value}" for what, value in described_options(plan, options).items()]
+    return (
+        f"This pack had {', '.join(chosen)}: give the options and images of the first one, or its bundle.json as "
+        "--manifest, which holds the options and says what images differ."
+    )
 
 
 def _outline(plan: PackPlan, options: PackOptions, progress: Progress) -> BundleManifest:
@@ -137,7 +164,7 @@ def _capture(
         if made.id != destination.request.bundle:
             raise NotReproducible(
                 f"the request is for the bundle {destination.request.bundle}, this pack gives {made.id}",
-                advice=_ADVICE,
+                advice=_advice(plan, options, is_known=is_known),
             )
     except NotReproducible:
         if not kept:

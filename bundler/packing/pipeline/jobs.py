@@ -22,7 +22,8 @@ class Job:
         digest: of the blob, if it has one already; ``None`` if it is made here.
         size: of the blob in bytes, where it has a digest.
         diff_id: which the uncompressed bytes must have; ``None`` if they are not checked.
-        encoder: how it is compressed here; ``None`` for a blob that is taken as it is.
+        encoder: by what recipe it is compressed; ``None`` for a blob that is taken as it is.
+        is_made: it was compressed by this recipe before, and comes so, with its digest.
         look_inside: decompress a layer that is taken as it is, to prove its DiffID and learn its size.
     """
 
@@ -34,6 +35,12 @@ class Job:
     encoder: Encoder | None = None
     look_inside: bool = False
     uncompressed_size: int | None = None
+    is_made: bool = False
+
+    @property
+    def is_compressed_here(self) -> bool:
+        """Whether uncompressed bytes come, and are compressed on their way."""
+        return self.encoder is not None and not self.is_made
 
     @property
     def what(self) -> str:

@@ -111,7 +111,7 @@ class Pipeline:
             thread.join()
 
     def _read(self, job: Job, content: Content) -> None:
-        hash_in = Sha256() if job.encoder else None
+        hash_in = Sha256() if job.is_compressed_here else None
         left = content.size
         self._incoming.put(Piece(job, Mark.BEGIN))
         while buffer := self._free.get():

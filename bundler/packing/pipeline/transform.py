@@ -22,7 +22,7 @@ class Transform:
     @classmethod
     def start(cls, job: Job, workers: int | None, limits: Limits) -> Transform:
         """Begin what the job asks for."""
-        if job.encoder is not None:
+        if job.encoder is not None and job.is_compressed_here:
             return cls(compressor=start_compressor(job.encoder, workers))
         compression = layer_compression(job.media_type)
         if job.look_inside and compression is not None:

@@ -6,14 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-import yaml
 
 from bundler.content.files import disk_errors
 from bundler.errors import ConfigError
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
-
-#: What PyYAML lets out for a scalar that looks like a date or number and is none, such as 2026-13-01.
-_OF_BAD_SCALARS = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError)
 
 
 class ApplicationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,26 +39,16 @@ class PackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     compression: Annotated[str | None, msgspec.Meta(description="zstd or gzip.")] = None
     level: Annotated[int | None, msgspec.Meta(description="Compression level: zstd 1-19, gzip 1-9.")] = None
+    small: Annotated[
+        bool,
+        msgspec.Meta(description="Compress more, several times as slowly; not with compression or level."),
+    ] = False
     parity: Annotated[
         str | None, msgspec.Meta(description="Make parity of this share of the bundle, such as 10%.")
     ] = None
     survive_parts: Annotated[
         int | None, msgspec.Meta(description="Make parity that mends this number of lost parts, whichever.")
     ] = None
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML parsers silently keep one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        if len(set(keys)) != len(keys):
-            raise yaml.constructor.ConstructorError(None, None, "a key stands twice", node.start_mark)
-        if "<<" in keys:
-            # Merged mappings double with each level; a list of names has no need for them.
-            raise yaml.constructor.ConstructorError(None, None, "merge keys are not taken", node.start_mark)
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-        return mapping
 
 
 def read_config(path: Path, limits: Limits = DEFAULT_LIMITS) -> PackConfig:
@@ -88,10 +74,12 @@ def parse_config(raw: bytes, name: str) -> PackConfig:
     Raises:
         ConfigError: it is not what the schema says.
     """
+    # Only here: most packs have no such file.
+    from bundler.packing.planning.strict_yaml import parse_yaml
+
     try:
-        value = yaml.load(raw, _StrictLoader)  # noqa: S506  # it is a SafeLoader
-        return msgspec.convert(value, PackConfig)
-    except (yaml.YAMLError, msgspec.ValidationError, RecursionError, *_OF_BAD_SCALARS) as error:
+        return msgspec.convert(parse_yaml(raw), PackConfig)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise ConfigError(f"{name}: {error}") from error
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bundler.bundle.manifest import BundleManifest
 from bundler.content.compression import Encoder
 from bundler.content.images import FoundImage, RegistryForm
+from bundler.model.reference import Reference
 from bundler.packing.planning.options import PackOptions
 from bundler.packing.planning.plan import PackPlan
 
@@ -16,17 +17,18 @@ Identity = Mapping[str, str]
 
 def identity_of(plan: PackPlan, options: PackOptions) -> Identity:
     """Describe a pack. Equal descriptions mean equal bytes; what differs can be said."""
-    images = {
-        f"the image {image.reference.familiar} in the application {image.application}": _content(image.found)
-        for image in plan.images
-    }
+    images = {_label(image.application, image.reference): _content(image.found) for image in plan.images}
+    return {**described_options(plan, options), **images}
+
+
+def described_options(plan: PackPlan, options: PackOptions) -> Identity:
+    """Describe what decides the bytes of a pack besides its images."""
     return {
         "the name": bundle_name(plan, options),
         "the version": options.version,
         "the part size": str(options.part_bytes),
         "the block size": str(options.block_bytes),
         "the compression": _recipe(options.encoder),
-        **images,
     }
 
 
@@ -46,26 +48,34 @@ def differences(before: Identity, now: Identity) -> list[str]:
 
 def is_the_bundle(manifest: BundleManifest, plan: PackPlan, options: PackOptions) -> bool:
     """Tell whether a finished bundle is what this pack would make, as far as its table of contents shows."""
-    made = {
-        (application.name, image.reference): image.descriptor.digest
+    return not differences_from(manifest, plan, options)
+
+
+def differences_from(manifest: BundleManifest, plan: PackPlan, options: PackOptions) -> list[str]:
+    """Say in words what a pack has otherwise than a finished bundle; nothing if it is what this would make."""
+    now = identity_of(plan, options)
+    encoders = {_recipe(blob.encoder) for blob in manifest.blobs if blob.encoder is not None}
+    images = {
+        _label(application.name, Reference.parse(image.reference)): image.descriptor.digest
         if image.digest_preserved
-        else next(iter(image.image_ids), None)
+        else next(iter(image.image_ids), "")
         for application in manifest.applications
         for image in application.images
     }
-    planned = {
-        (image.application, str(image.reference)): image.found.tree.root.digest
-        if isinstance(image.found, RegistryForm)
-        else image.found.config_digest
-        for image in plan.images
+    before = {
+        "the name": manifest.name,
+        "the version": manifest.version,
+        "the part size": str(manifest.part_bytes),
+        "the block size": str(manifest.block_bytes),
+        # Nothing shows how layers would have been compressed where none was.
+        "the compression": " and ".join(sorted(encoders)) or now["the compression"],
+        **images,
     }
-    encoders = {blob.encoder for blob in manifest.blobs if blob.encoder is not None}
-    return (
-        made == planned
-        and encoders <= {options.encoder}
-        and (manifest.name, manifest.version) == (bundle_name(plan, options), options.version)
-        and (manifest.part_bytes, manifest.block_bytes) == (options.part_bytes, options.block_bytes)
-    )
+    return differences(before, now)
+
+
+def _label(application: str, reference: Reference) -> str:
+    return f"the image {reference.familiar} in the application {application}"
 
 
 def _content(found: FoundImage) -> str:
@@ -74,4 +84,5 @@ def _content(found: FoundImage) -> str:
 
 
 def _recipe(encoder: Encoder) -> str:
-    return f"{encoder.algorithm} {encoder.level} by {encoder.library} {encoder.version}"
+    window = f" with a window of 2^{encoder.window_log}" if encoder.window_log else ""
+    return f"{encoder.algorithm} {encoder.level}{window} by {encoder.library} {encoder.version}"

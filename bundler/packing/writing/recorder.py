@@ -40,4 +40,31 @@ class NoRecorder:
         """Forget it."""
 
 
+class Recorders:
+    """Tells several, in their order."""
+
+    def __init__(self, *recorders: Recorder) -> None:
+        self._recorders = recorders
+
+    def blob(self, row: Blob) -> None:
+        """Tell all."""
+        for recorder in self._recorders:
+            recorder.blob(row)
+
+    def config(self, digest: Digest, raw: bytes) -> None:
+        """Tell all."""
+        for recorder in self._recorders:
+            recorder.config(digest, raw)
+
+    def part(self, archive: str, number: int, row: Part) -> None:
+        """Tell all."""
+        for recorder in self._recorders:
+            recorder.part(archive, number, row)
+
+    def archive(self, name: str, size: int) -> None:
+        """Tell all."""
+        for recorder in self._recorders:
+            recorder.archive(name, size)
+
+
 NO_RECORDER = NoRecorder()

@@ -13,6 +13,7 @@ from bundler.model.digest import Digest
 from bundler.model.json_documents import convert
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
+from bundler.transports.engine.epoch import epoch_text
 
 _CONTAINERD_DRIVER = "io.containerd.snapshotter.v1"
 
@@ -26,12 +27,14 @@ class EngineInfo:
         store: ``classic`` keeps unpacked layers only; ``containerd`` keeps blobs and manifests as they came.
         platform: what the engine runs on.
         is_docker: false for others that speak its API, such as podman.
+        epoch: Unix time 0 as it writes it; ``None`` where that is not certain.
     """
 
     version: tuple[int, ...]
     store: Literal["classic", "containerd"]
     platform: Platform
     is_docker: bool = True
+    epoch: str | None = None
 
     @property
     def reads_zstd(self) -> bool:
@@ -82,6 +85,8 @@ class _Version(msgspec.Struct, rename="pascal"):
 
 class _Info(msgspec.Struct, rename="pascal"):
     driver_status: tuple[tuple[str, ...], ...] | None = None
+    name: str = ""
+    system_time: str = ""
 
 
 class _RootFS(msgspec.Struct, rename="pascal"):
@@ -125,13 +130,15 @@ def parse_engine_info(version: object, info: object) -> EngineInfo:
         MalformedDocument: they are not of the form that the API describes.
     """
     said = convert(version, _Version, "the engine's version")
-    status = convert(info, _Info, "the engine's description").driver_status or ()
+    described = convert(info, _Info, "the engine's description")
+    status = described.driver_status or ()
     numbers = re.match(r"\d{1,9}(?:\.\d{1,9})*", said.version, re.ASCII)
     return EngineInfo(
         version=tuple(int(number) for number in numbers[0].split(".")) if numbers else (),
         store="containerd" if any(_CONTAINERD_DRIVER in pair for pair in status) else "classic",
         platform=Platform.of(said.os, said.arch),
         is_docker=any(part.name == "Engine" for part in said.components or ()),
+        epoch=epoch_text(described.system_time, described.name),
     )
 
 

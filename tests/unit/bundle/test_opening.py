@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bundler.bundle.findings import worst
+from bundler.bundle.manifest import BundleManifest, parse_bundle_manifest
 from bundler.bundle.names import PACK_JOURNAL
 from bundler.bundle.opening import open_manifest, open_manifests
 from bundler.bundle.reader import open_bundle
@@ -24,9 +25,11 @@ from bundler.errors import (
     NotABundle,
     NotFound,
     NotReadable,
+    UndecidedTable,
     UnsupportedVersion,
     UsageError,
 )
+from bundler.model.limits import Limits
 from tests.builders import TwoApplications, flip, within
 
 MAIN, COPY, SUMS = "bundle.json", "bundle.json.bak", "SHA256SUMS"
@@ -110,14 +113,50 @@ def test_the_sums_are_harmed(bundle: Path, harm: str) -> None:
     assert (finding.check, finding.file, finding.mendable) == (3, SUMS, True)
 
 
-def test_two_tables_that_make_sense_and_no_sum_that_decides(bundle: Path) -> None:
+def test_two_tables_that_make_sense_and_no_sum_that_decides(bundle: Path, intact: Path) -> None:
     _alter(bundle / MAIN, "one")
     _alter(bundle / COPY, "two")
+    with pytest.raises(UndecidedTable, match=r"bundle\.json for .*bundle\.json\.bak for .*SHA256SUMS for "):
+        open_manifest(bundle)
+    # The sums speak for the table of the other directory.
+    assert open_manifests([bundle, intact])[0].raw == (intact / MAIN).read_bytes()
+    (bundle / SUMS).unlink()
+    for directories in ([bundle], [bundle, intact], [intact, bundle]):
+        with pytest.raises(UndecidedTable) as caught:
+            open_manifests(directories)
+        assert caught.value.exit_status == ExitStatus.DAMAGED
+
+
+@pytest.mark.parametrize("file", [MAIN, COPY])
+def test_a_lone_table_that_the_sums_contradict(bundle: Path, intact: Path, file: str) -> None:
+    (bundle / (MAIN if file == COPY else COPY)).unlink()
+    _alter(bundle / file)
+    with pytest.raises(UndecidedTable):
+        open_manifest(bundle)
+    manifest, findings = open_manifests([bundle, intact])
+    assert manifest.raw == (intact / MAIN).read_bytes()
+    assert [(one.file, one.mendable) for one in findings] == [(MAIN, True), (COPY, True)]
+
+
+def test_a_lone_table_that_nothing_contradicts(bundle: Path, intact: Path) -> None:
+    for file in (COPY, SUMS):
+        (bundle / file).unlink()
     manifest, findings = open_manifest(bundle)
-    assert manifest.name == "one"
-    assert findings[0].file == COPY
-    assert not findings[0].mendable
-    assert worst(findings) == ExitStatus.DAMAGED
+    assert manifest.raw == (intact / MAIN).read_bytes()
+    assert [(one.file, one.code, one.mendable) for one in findings] == [
+        (COPY, "missing", True),
+        (SUMS, "missing", True),
+    ]
+
+
+def test_a_directory_without_tables_whose_sums_are_of_another_bundle(bundle: Path, intact: Path) -> None:
+    for file in (MAIN, COPY):
+        flip(bundle / file, 5)
+    assert open_manifests([bundle, intact])[0].raw == (intact / MAIN).read_bytes()
+    sums = (bundle / SUMS).read_text()
+    (bundle / SUMS).write_text(sums.replace(open_manifest(intact)[0].id.hex, "0" * 64))
+    with pytest.raises(UsageError, match="SHA256SUMS is of the bundle sha256:000"):
+        open_manifests([bundle, intact])
 
 
 def test_the_sums_decide_for_the_copy(bundle: Path, intact: Path) -> None:
@@ -355,3 +394,18 @@ def test_no_directory_at_all() -> None:
 
 def test_a_directory_named_twice_is_one(bundle: Path) -> None:
     assert open_bundle(bundle, str(bundle)).locations.directories == (bundle,)
+
+
+def test_the_same_bytes_are_read_once(bundle: Path, other: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+
+    def parse(raw: bytes, limits: Limits) -> BundleManifest:
+        seen.append(raw)
+        return parse_bundle_manifest(raw, limits)
+
+    monkeypatch.setattr("bundler.bundle.opening.parse_bundle_manifest", parse)
+    open_manifests([bundle, other])
+    assert len(seen) == 1
+    flip(other / COPY, 100)
+    open_manifests([bundle, other])
+    assert len(seen) == 3, "the four files hold two different bytes"

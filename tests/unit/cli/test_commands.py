@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bundler.bundle.reader import open_bundle
-from bundler.cli.main import app
+from bundler.cli import catalogue
 from bundler.content.images import OutgoingImage
 from bundler.errors import NoSpace, Unreachable
 from bundler.packing.planning.config import config_schema
@@ -56,7 +56,7 @@ class TestPack:
         document = said.document
         assert document.keys() == {
             "directory", "id", "name", "version", "size", "shared_size", "applications", "parts", "bytes_kept",
-            "bytes_written",
+            "bytes_written", "bytes_reused",
         }  # fmt: skip
         manifest = open_bundle(tmp_path / "out").manifest
         assert document["id"] == manifest.id
@@ -113,6 +113,31 @@ class TestPack:
         assert all(free)
         assert dry == plan
         assert not (tmp_path / "out").exists()
+
+    def test_reuse_and_cache(self, airbundle: Airbundle, layout: Path, tmp_path: Path) -> None:
+        old, cache = tmp_path / "old", tmp_path / "cache"
+        first = airbundle("pack", *wanted(layout), "-o", old, "--json", "--cache", cache).document
+        assert first["bytes_reused"] == 0
+        layers = [blob.size for blob in open_bundle(old).manifest.blobs if blob.diff_id]
+        for number, named in enumerate((["--reuse", old], ["--cache", cache, "--cache-size", "1GiB"])):
+            plan = airbundle("plan", *wanted(layout), *named[:2], "--json").document
+            assert plan["reuse"] == {"contents": len(layers), "bytes": sum(layers)}
+            output = tmp_path / str(number)
+            dry = airbundle("pack", *wanted(layout), "-o", output, *named, "--json", "--dry-run").document
+            assert dry["reuse"] == plan["reuse"]
+            said = airbundle("pack", *wanted(layout), "-o", output, *named, "--json").document
+            assert said["bytes_reused"] == sum(layers)
+            assert contents_of(output) == contents_of(old)
+            assert f"reused   {len(layers)} contents" in airbundle("plan", *wanted(layout), *named[:2]).out
+
+    def test_reuse_of_nothing(self, airbundle: Airbundle, layout: Path, tmp_path: Path) -> None:
+        command = ("pack", *wanted(layout), "-o", tmp_path / "out")
+        airbundle(*command, "--reuse", tmp_path / "none", status=2)
+        airbundle(*command, "--reuse", layout, status=6)
+        assert "--cache DIR" in airbundle(*command, "--cache-size", "1GB", status=2).err
+        airbundle(*command, "--cache", tmp_path / "cache", "--cache-size", "1G", status=2)
+        assert not (tmp_path / "out").exists()
+        assert not (tmp_path / "cache").exists()
 
 
 class TestPlan:
@@ -396,7 +421,7 @@ def test_help_lists_the_commands_in_groups(airbundle: Airbundle) -> None:
     assert airbundle("-h").out == out
 
 
-@pytest.mark.parametrize("command", [command.name for command in app.registered_commands])
+@pytest.mark.parametrize("command", catalogue.NAMES)
 def test_help_of_each_command(airbundle: Airbundle, command: str) -> None:
     said = airbundle(command, "--help")
     assert command in said.out

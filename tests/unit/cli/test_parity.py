@@ -13,7 +13,7 @@ from tests.unit.cli.conftest import Airbundle
 #: Of a bundle of 8 parts of at most a block: what is the least that mends any one of them.
 ONE_PART = {
     "block_bytes": 65536, "k": 4, "m": 1, "stripes": 2, "size": 131072, "files": ["parity.001", "parity.002"],
-    "mends": "any one lost part of 64.0 KiB, or 1 bad block in each of 2 stripes",
+    "mends": "any one lost part of 64.0 KiB, or any one bad block (up to 2 that lie well)",
 }  # fmt: skip
 
 
@@ -26,7 +26,7 @@ class TestParity:
         said = airbundle("parity", bundle, "--survive-parts", 1)
         assert said.out == (
             "parity   128.0 KiB (30.2 %) in 2 files\n"
-            "mends    any one lost part of 64.0 KiB, or 1 bad block in each of 2 stripes\n"
+            "mends    any one lost part of 64.0 KiB, or any one bad block (up to 2 that lie well)\n"
         )
         assert said.err.startswith("airbundle: parity: ")
         assert airbundle("verify", bundle).out.startswith("intact ")
@@ -111,7 +111,7 @@ class TestPack:
         said = airbundle(*common, tmp_path / "b", "--parity", "50%").document
         assert "parity" not in plain
         assert said["id"] == plain["id"], "parity stands outside of it"
-        assert said["parity"]["mends"].startswith("any one lost part of ")
+        assert said["parity"]["mends"] == "any 2 lost parts of 64.0 KiB, or any 2 bad blocks"
         airbundle("parity", tmp_path / "plain", "--redundancy", "50%")
         assert contents_of(tmp_path / "b") == contents_of(tmp_path / "plain")
         again = airbundle(*common, tmp_path / "b", "--parity", "50%").document
@@ -175,3 +175,10 @@ class TestVerify:
         airbundle("parity", bundle)
         flip(bundle / "parity.001", 5)
         assert SHOP not in airbundle("verify", bundle, status=3).out
+
+
+def test_a_small_bundle_has_the_least_that_there_is(airbundle: Airbundle, layout: Path, tmp_path: Path) -> None:
+    image = f"a=oci:{layout}:reg.test/x:1"
+    assert ", the least: blocks have 4.0 MiB" in airbundle("plan", image, "--parity", "1%").out
+    out = airbundle("pack", image, "--parity", "1%", "-o", tmp_path / "b").out
+    assert " %, the least: blocks have 4.0 MiB) in 1 file\n" in out

@@ -30,6 +30,7 @@ def test_nothing_is_wrong(airbundle: Airbundle, mendable: Path) -> None:
     assert document == {
         "ok": True, "id": open_manifest(mendable)[0].id, "changed": False, "findings": [], "mended": [],
         "tables": [], "bytes_from_copies": 0, "bytes_from_parity": 0, "left": [], "blocks_needed": 0,
+        "left_out": [], "unused": [],
     }  # fmt: skip
 
 
@@ -106,3 +107,24 @@ def test_quiet(airbundle: Airbundle, mendable: Path) -> None:
     flip(mendable / FIRST, 0)
     said = airbundle("repair", mendable, "-q")
     assert (said.out, said.err) == ("", "")
+
+
+def test_one_stick_of_several(airbundle: Airbundle, bundle: Path, tmp_path: Path) -> None:
+    stick = tmp_path / "stick"
+    airbundle("copy", bundle, stick, "--app", "erp", "-q")
+    flip(stick / "erp.oci.tar.001", 5)
+    before = sorted(contents_of(stick))
+    said = airbundle("repair", stick, "--json", status=4)
+    assert "files are not here at all: " in said.error["advice"]
+    assert "--present" in said.error["advice"]
+    (tmp_path / "empty").mkdir()
+    said = airbundle("repair", stick, "--present", "--from", tmp_path / "empty", "--from", bundle)
+    assert f"nothing can be taken from {tmp_path / 'empty'}: it holds no file of this bundle" in said.err
+    assert "intact   what was asked for of sha256:" in said.out
+    assert sorted(contents_of(stick)) == before
+    document = airbundle("repair", stick, "--app", "erp", "--from", tmp_path / "empty", "--json").document
+    assert document["unused"] == [
+        {"directory": str(tmp_path / "empty"), "reason": "it holds no file of this bundle"}
+    ]
+    assert all(file.startswith("shop.") for file in document["left_out"])
+    airbundle("repair", stick, "--app", "web", status=2)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -61,6 +63,40 @@ class TestRequest:
         assert said.out == f"nothing is missing of {manifest.id}; no request was written\n"
         assert airbundle("request", bundle, "-o", file, "--all", "--json").document["request"] is None
         assert not file.exists()
+
+    @pytest.mark.parametrize("options", [["--present"], ["--app", "erp"]], ids=" ".join)
+    def test_one_stick_of_several(
+        self, airbundle: Airbundle, bundle: Path, file: Path, tmp_path: Path, options: list[str]
+    ) -> None:
+        stick = tmp_path / "stick"
+        airbundle("copy", bundle, stick, "--app", "erp", "-q")
+        (part, *_) = sorted(stick.glob("erp.oci.tar*"))
+        part.write_bytes(b"x" * part.stat().st_size)
+        said = airbundle("request", stick, "-o", file)
+        assert "of them are not here at all: --present leaves them out" in said.out
+        said = airbundle("request", stick, "-o", file, *options)
+        assert "missing  1 block, " in said.out
+        assert f"airbundle repair BUNDLE {' '.join(options)} --from DIR" in said.out
+        airbundle("answer", bundle, file, "-o", tmp_path / "answer")
+        airbundle("repair", stick, "--from", tmp_path / "answer", status=5)
+        airbundle("repair", stick, *options, "--from", tmp_path / "answer")
+        assert "what was asked for" in airbundle("request", stick, "-o", file, *options).out
+
+    def test_a_full_disk_leaves_nothing(
+        self,
+        airbundle: Airbundle,
+        bundle: Path,
+        manifest: BundleManifest,
+        file: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def refuse(descriptor: int) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        spoil(bundle, manifest, [(1, 0)])
+        monkeypatch.setattr(os, "fsync", refuse)
+        airbundle("request", bundle, "-o", file, status=12)
+        assert list(file.parent.glob("request*")) == []
 
     def test_several_directories(
         self, airbundle: Airbundle, bundle: Path, manifest: BundleManifest, file: Path, tmp_path: Path
@@ -240,8 +276,9 @@ class TestAnswer:
         self, airbundle: Airbundle, layout: Path, far: Path, file: Path, tmp_path: Path
     ) -> None:
         item = f"web=oci:{layout}:reg.test/x:1"
-        said = airbundle("answer", file, item, "-o", tmp_path / "answer", "--json", status=2)
+        said = airbundle("answer", file, item, "-o", tmp_path / "answer", "--json", status=4)
         assert "the bundle has 1 parts" in said.error["message"]
+        assert "the part size 4089446400" in said.error["advice"]
         assert not (tmp_path / "answer").exists()
 
     def test_a_manifest_of_another_bundle(

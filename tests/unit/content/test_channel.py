@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable
 
@@ -10,6 +11,7 @@ import pytest
 from bundler.content.channel import Channel, ChannelClosed, PushedStream
 from bundler.content.hashing import sha256
 from bundler.content.probe import LayerProbe
+from bundler.content.streams import BUFFER_BYTES
 from bundler.errors import DamagedContent
 from bundler.model.limits import Limits
 from tests.fakes.memory import compress
@@ -110,6 +112,17 @@ def test_a_probe_sees_through_the_compression(compression: str, step: int) -> No
     blob, probe = compress(layer, compression), LayerProbe(compression)
     for start in range(0, len(blob), step):
         probe.feed(blob[start : start + step])
+    assert probe.finish() == (sha256(layer), len(layer))
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("buffers", [0, 1, 2, 3])
+@pytest.mark.parametrize("more", [-1, 0, 1, 5000])
+def test_a_probe_hashes_each_byte_once_and_in_order(compression: str, buffers: int, more: int) -> None:
+    layer = random.Random(3).randbytes(max(buffers * BUFFER_BYTES + more, 0))
+    blob, probe = compress(layer, compression), LayerProbe(compression)
+    for start in range(0, len(blob), 300_000):
+        probe.feed(blob[start : start + 300_000])
     assert probe.finish() == (sha256(layer), len(layer))
 
 

@@ -9,6 +9,7 @@ import lzma
 import random
 from collections.abc import Callable
 
+import msgspec
 import pytest
 import zstandard
 
@@ -260,3 +261,22 @@ def test_xz_that_needs_too_much_memory_is_refused() -> None:
 )
 def test_compression_is_recognised_by_the_first_bytes(start: bytes, algorithm: str) -> None:
     assert recognise_compression(start) == algorithm
+
+
+def test_the_small_recipe_makes_the_same_bytes_on_every_number_of_cores() -> None:
+    far, recipe = random.Random(4).randbytes(9 << 20), Encoder.small()
+    data = far + bytes(range(256)) * 1000 + far  # the second one lies beyond the window of level 9
+    made = {
+        b"".join(
+            [*(compressor := start_compressor(recipe, workers)).compress(memoryview(data)), *compressor.flush()]
+        )
+        for workers in (1, 2, 4)
+    }
+    (blob,) = made
+    assert len(blob) < 9.2 * (1 << 20), "it found what lies far back"
+    assert drain(DecompressedStream(MemoryStream(blob), "zstd")) == data
+
+
+def test_a_recipe_says_what_it_needs() -> None:
+    assert msgspec.to_builtins(Encoder.choose("zstd", 9)).keys() == {"algorithm", "library", "version", "level"}
+    assert msgspec.to_builtins(Encoder.small())["window_log"] == 26

@@ -133,3 +133,10 @@ def test_convert_passes_over_unknown_keys() -> None:
 def test_convert_says_what_is_wrong(value: object) -> None:
     with pytest.raises(MalformedDocument, match="the thing: "):
         convert(value, _Thing, "the thing")
+
+
+def test_a_digest_that_stands_at_many_places_is_one_value() -> None:
+    digest = "sha256:" + "0" * 64
+    found = convert([digest, "".join(digest)], tuple[Digest, ...], "it")
+    assert found == (digest, digest)
+    assert found[0] is found[1]

@@ -262,7 +262,7 @@ def test_broken_layouts(
         files[name] = data
     path = write_archive(tmp_path / "l", files) if archive else write_directory(tmp_path / "l", files)
     with pytest.raises(kind):
-        OciLayoutSource(path, archive=archive, limits=Limits(document_bytes=4000))
+        OciLayoutSource(path, archive=archive, limits=Limits(document_bytes=4000, table_bytes=4000))
 
 
 def test_the_index_must_be_an_index(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_too_many_images_and_too_many_bytes_are_refused() -> None:
     with pytest.raises(MalformedDocument):
         parse_table(raw, Limits(images=2))
     with pytest.raises(MalformedDocument):
-        parse_table(raw, Limits(document_bytes=len(raw) - 1))
+        parse_table(raw, Limits(table_bytes=len(raw) - 1))
 
 
 def test_every_truncation_gives_a_declared_error() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from bundler.bundle.block_reader import BlockFailure
@@ -122,14 +121,3 @@ class AnswerReader:
             return BlockFailure("too-short", path, f"{filled} of {len(block)} bytes")
         found = block_sum(block)
         return None if found == expected else BlockFailure("damaged-block", path, found)
-
-
-def open_answers(
-    directories: Sequence[Path], manifest: BundleManifest, limits: Limits = DEFAULT_LIMITS
-) -> list[AnswerReader]:
-    """Open the answers among some directories; the others are passed over.
-
-    Raises:
-        As :class:`AnswerReader`, for the first answer that cannot be used.
-    """
-    return [AnswerReader(directory, manifest, limits) for directory in directories if is_answer(directory)]

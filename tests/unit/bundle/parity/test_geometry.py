@@ -6,7 +6,7 @@ from collections import Counter
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bundler.bundle.manifest import Part
@@ -34,14 +34,26 @@ def test_every_block_has_one_place(size: int, block: int, k: int, m: int) -> Non
 
 
 @given(SIZES, BLOCKS, st.fractions(Fraction(1, 100), 1))
-def test_the_redundancy_is_what_was_asked_for(size: int, block: int, redundancy: Fraction) -> None:
+@example(4_400_000, 64 << 10, Fraction(3, 10))
+@example(4_400_000, 64 << 10, Fraction(1, 2))
+@example(512 * MIB, 4 * MIB, Fraction(1, 10))
+def test_the_redundancy_is_what_was_asked_for_and_less_than_a_slice_more(
+    size: int, block: int, redundancy: Fraction
+) -> None:
     geometry = choose_geometry(size, block, redundancy)
     assert geometry.k + geometry.m <= MOST_BLOCKS
-    assert Fraction(geometry.m, geometry.k) >= redundancy
     assert geometry.block(0, geometry.k - 1) is not None, "no slice is all padding"
-    # Not much more than was asked for, where there are blocks enough to choose.
-    if geometry.blocks > 4 * MOST_BLOCKS:
-        assert geometry.parity_bytes <= size * redundancy * Fraction(5, 4) + block * geometry.m
+    assert geometry.parity_bytes >= size * redundancy
+    # One block of a part may lie in two blocks of the only stripe: less than two parity blocks may mend nothing.
+    is_the_least = geometry.stripes == 1 and geometry.m == 2
+    if not is_the_least:
+        assert geometry.parity_bytes < size * redundancy + geometry.stripes * block
+
+
+@given(SIZES, BLOCKS, st.fractions(Fraction(1, 10**6), 1))
+def test_a_block_that_lies_in_two_is_mended_always(size: int, block: int, redundancy: Fraction) -> None:
+    geometry = choose_geometry(size, block, redundancy)
+    assert geometry.stripes > 1 or geometry.m > 1 or geometry.blocks == 1
 
 
 @pytest.mark.parametrize(
@@ -51,22 +63,16 @@ def test_the_redundancy_is_what_was_asked_for(size: int, block: int, redundancy:
         (41_000_000, 64 << 10, "1/5", 79, 16),
         (1, 4 * MIB, "1/10", 1, 1),
         (100 << 30, 4 * MIB, "1/100", 200, 2),
+        (100 << 30, 4 * MIB, "1/10", 40, 4),
+        # With the 16 rows that small bundles have these were 47 % and 71 %.
+        (4_400_000, 64 << 10, "3/10", 68, 21),
+        (4_400_000, 64 << 10, "1/2", 34, 17),
+        (9 * MIB, 4 * MIB, "1/10", 3, 2),
     ],
 )
 def test_known_ones(size: int, block: int, redundancy: str, k: int, m: int) -> None:
     geometry = choose_geometry(size, block, Fraction(redundancy))
     assert (geometry.k, geometry.m) == (k, m)
-
-
-@given(st.integers(1, 3000), st.integers(1, 30), st.integers(1, 30), st.integers(1, 9), st.data())
-def test_a_run_that_is_promised_is_nowhere_too_long(
-    size: int, block: int, k: int, m: int, data: st.DataObject
-) -> None:
-    geometry = Geometry(size, block, k, m)
-    run = min(geometry.longest_run, size)
-    start = data.draw(st.integers(0, size - run))
-    bad = Counter(geometry.place(number)[0] for number in range(start // block, (start + run - 1) // block + 1))
-    assert max(bad.values()) <= m
 
 
 @given(st.integers(1, 3000), st.integers(1, 30), st.integers(1, 4), st.data())

@@ -46,6 +46,13 @@ def test_contradictions(redundancy: Fraction | None, parts: int | None) -> None:
         ParityWish(redundancy, parts)
 
 
+def test_more_parts_than_there_are() -> None:
+    wish = ParityWish(survive_parts=9)
+    assert wish.geometry(8 * MIB, MIB, MIB, 9).m >= 9
+    with pytest.raises(UsageError, match="9 lost parts cannot be survived: the bundle has 8"):
+        wish.geometry(8 * MIB, MIB, MIB, 8)
+
+
 @pytest.mark.parametrize(("size", "block"), [(0, MIB), (100, MIB + 4)])
 def test_no_parity(size: int, block: int) -> None:
     with pytest.raises(UsageError, match="no parity"):

@@ -21,6 +21,7 @@ from bundler.errors import (
     NotFound,
     NotReadable,
     OutputExists,
+    UndecidedTable,
     UnsupportedVersion,
     UsageError,
 )
@@ -169,13 +170,57 @@ def test_too_long_needs_nothing_else(bundle: Path) -> None:
 
 
 def test_a_directory_in_place_of_a_part(with_parity: Path) -> None:
+    right = contents_of(with_parity)
+    for file in (FIRST, f"{FIRST}.partial", "bundle.json.bak"):
+        (with_parity / file).unlink(missing_ok=True)
+        (with_parity / file).mkdir()
+        (with_parity / file / "kept").touch()
+    assert verify(open_bundle(with_parity), "quick").exit_status == ExitStatus.MENDABLE
+    assert mend(with_parity).ok
+    assert regular(with_parity) == right
+    for file in (FIRST, f"{FIRST}.partial", "bundle.json.bak"):
+        assert (with_parity / f"{file}.aside" / "kept").exists()
+    assert verify(open_bundle(with_parity), "quick").ok
+
+
+def test_a_directory_that_cannot_be_set_aside(with_parity: Path) -> None:
     (with_parity / FIRST).unlink()
     (with_parity / FIRST).mkdir()
+    (with_parity / f"{FIRST}.aside").touch()
     _grow(with_parity / SECOND)
-    before = (with_parity / SECOND).read_bytes()
+    before = regular(with_parity)
     with pytest.raises(OutputExists, match="is a directory"):
         repair(with_parity)
-    assert (with_parity / SECOND).read_bytes() == before
+    assert regular(with_parity) == before
+
+
+@pytest.mark.parametrize("harm", [lambda data: data[:-1], lambda data: data[:200], lambda data: b"", bytes.lower])
+def test_a_readme_that_is_visibly_damaged(bundle: Path, harm: Callable[[bytes], bytes]) -> None:
+    (bundle / "README.txt").unlink()
+    assert mend(bundle).tables == ("README.txt",)
+    right = contents_of(bundle)
+    (bundle / "README.txt").write_bytes(harm(right["README.txt"]))
+    if harm is bytes.lower:
+        # Somebody may have written that.
+        assert verify(open_bundle(bundle), "quick").ok
+        assert not mend(bundle).changed
+        return
+    (finding,) = verify(open_bundle(bundle), "quick").findings
+    assert (finding.check, finding.code, finding.file, finding.mendable) == (
+        3,
+        "damaged-readme",
+        "README.txt",
+        True,
+    )
+    assert mend(bundle).tables == ("README.txt",)
+    assert contents_of(bundle) == right
+
+
+def test_zeros_in_a_readme_stay_in_no_copy(bundle: Path, other: Path, tmp_path: Path) -> None:
+    (bundle / "README.txt").write_bytes(b"Bundle" + bytes(512))
+    flip(bundle / FIRST, 3)
+    assert mend(bundle, other, output=tmp_path / "output").exit_status == ExitStatus.DONE
+    assert b"\0" not in (tmp_path / "output" / "README.txt").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -230,36 +275,126 @@ def test_two_tables_and_parity_decides(with_parity: Path) -> None:
     assert contents_of(with_parity) == right
 
 
+def flipped(table: bytes, version: str = "3") -> bytes:
+    """Return the table with one bit changed; it makes sense as before."""
+    return table.replace(b'"version":"1"', f'"version":"{version}"'.encode())
+
+
 def test_two_tables_and_nobody_decides(bundle: Path, other: Path) -> None:
     right = contents_of(bundle)
-    table = right["bundle.json"].replace(b'"version":"1"', b'"version":"2"')
-    (bundle / "bundle.json.bak").write_bytes(table)
+    (bundle / "bundle.json").write_bytes(flipped(right["bundle.json"]))
     (bundle / "SHA256SUMS").unlink()
-    report = mend(bundle)
-    assert [found.file for found in report.left] == ["bundle.json.bak"]
-    assert report.exit_status == ExitStatus.DAMAGED
+    before = contents_of(bundle)
+    for _ in range(2):
+        with pytest.raises(UndecidedTable):
+            repair(bundle)
+        assert contents_of(bundle) == before
     assert mend(bundle, other).ok
     assert contents_of(bundle) == right
 
 
+def test_one_table_against_the_sums(bundle: Path, other: Path, tmp_path: Path) -> None:
+    right = contents_of(bundle)
+    (bundle / "bundle.json").write_bytes(flipped(right["bundle.json"]))
+    (bundle / "bundle.json.bak").unlink()
+    before = contents_of(bundle)
+    make_bundle(tmp_path / "another", name="another")
+    for others in ([], [tmp_path / "another"]):
+        with pytest.raises(UndecidedTable):
+            repair(bundle, others)
+        assert contents_of(bundle) == before
+    assert mend(bundle, other).ok
+    assert contents_of(bundle) == right
+
+
+@pytest.mark.parametrize(
+    ("tables", "with_sums"),
+    [
+        (("3", ""), True), (("3", ""), False), (("", "3"), True), (("", "3"), False),
+        (("3", "5"), True), (("3", "5"), False), (("3", "3"), True), (("3", "1"), True),
+    ],
+)  # fmt: skip
+def test_parity_json_proves_the_table(with_parity: Path, tables: tuple[str, str], with_sums: bool) -> None:
+    """Of bundle.json and its copy each has another version, or is lost; and a part is gone too."""
+    right = contents_of(with_parity)
+    for file, version in zip(("bundle.json", "bundle.json.bak"), tables, strict=True):
+        (with_parity / file).write_bytes(flipped(right[file], version))
+        if not version:
+            (with_parity / file).unlink()
+    if not with_sums:
+        (with_parity / "SHA256SUMS").unlink()
+    (with_parity / THIRD).unlink()
+    assert verify(open_bundle(with_parity), "quick").exit_status == ExitStatus.MENDABLE
+    assert mend(with_parity).ok
+    assert contents_of(with_parity) == right
+
+
+def test_tables_that_are_lost_beside_the_sums_of_another_bundle(bundle: Path, tmp_path: Path) -> None:
+    make_bundle(tmp_path / "another", name="another")
+    for file in ("bundle.json", "bundle.json.bak"):
+        (bundle / file).unlink()
+    before = contents_of(bundle)
+    with pytest.raises(UsageError, match="SHA256SUMS is of the bundle"):
+        repair(bundle, [tmp_path / "another"])
+    assert contents_of(bundle) == before
+
+
 @pytest.mark.parametrize("file", ["parity.001", "parity.json"])
 @pytest.mark.parametrize("gone", [True, False])
-def test_damaged_parity(with_parity: Path, other: Path, file: str, gone: bool) -> None:
+def test_damaged_parity(with_parity: Path, file: str, gone: bool) -> None:
     right = contents_of(with_parity)
     if gone:
         (with_parity / file).unlink()
     else:
         flip(with_parity / file, 100)
     assert verify(open_bundle(with_parity), "quick").exit_status == ExitStatus.MENDABLE
-    if file == "parity.json":
-        # How much parity there was nobody knows any more; it is for the user to make it again.
-        report = mend(with_parity)
-        assert [found.file for found in report.left] == [file]
-        assert report.exit_status == ExitStatus.MENDABLE
-        assert not report.changed
-        assert mend(with_parity, other).tables == (file,)
-    else:
-        assert mend(with_parity).ok
+    report = mend(with_parity)
+    assert report.ok
+    assert not report.left
+    assert verify(open_bundle(with_parity), "quick").ok
+    assert len(contents_of(with_parity)["parity.001"]) == len(right["parity.001"])
+    assert {**contents_of(with_parity), **dict.fromkeys(("parity.001", "parity.json"))} == {
+        **right, **dict.fromkeys(("parity.001", "parity.json")),
+    }  # fmt: skip
+
+
+def test_a_table_of_parity_from_another_copy(with_parity: Path, other: Path) -> None:
+    right = contents_of(with_parity)
+    (with_parity / "parity.json").unlink()
+    assert mend(with_parity, other).tables == ("parity.json",)
+    assert contents_of(with_parity) == right
+
+
+def test_a_lost_table_of_parity_after_parts_came_from_another_copy(with_parity: Path, other: Path) -> None:
+    for file in (FIRST, "parity.json"):
+        (with_parity / file).unlink()
+    for file in ("parity.001", "parity.json"):
+        (other / file).unlink()
+    assert mend(with_parity).exit_status == ExitStatus.INCOMPLETE
+    report = mend(with_parity, other)
+    assert (report.exit_status, report.tables) == (ExitStatus.DONE, ("parity.json",))
+    assert verify(open_bundle(with_parity), "quick").ok
+
+
+def test_parity_that_cannot_be_made_again_is_no_failure(
+    with_parity: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (with_parity / "parity.json").unlink()
+    report = mend(with_parity, output=tmp_path / "output")
+    assert (report.ok, report.changed, [one.file for one in report.left]) == (True, False, ["parity.json"])
+    monkeypatch.setattr("bundler.bundle.parity.making.free_bytes", lambda path: 0)
+    (with_parity / "parity.001").rename(with_parity / "parity.004")
+    report = mend(with_parity)
+    assert (report.ok, report.changed, [one.file for one in report.left]) == (True, False, ["parity.json"])
+
+
+def test_a_copy_that_was_cut_and_lacks_a_part_that_parity_makes(with_parity: Path) -> None:
+    right = contents_of(with_parity)
+    (with_parity / "bundle.json").rename(with_parity / "bundle.json.partial")
+    assert verify(open_bundle(with_parity), "quick").exit_status == ExitStatus.INCOMPLETE
+    (with_parity / THIRD).unlink()
+    assert verify(open_bundle(with_parity), "quick").exit_status == ExitStatus.MENDABLE
+    assert mend(with_parity).ok
     assert contents_of(with_parity) == right
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bundler.bundle.choice import Choice
 from bundler.bundle.manifest import BundleManifest
 from bundler.bundle.parity.making import make_parity
 from bundler.bundle.parity.wish import ParityWish
@@ -38,7 +39,7 @@ def lack(*places: Path) -> Lack:
 
 def test_nothing(place: Path, manifest: BundleManifest) -> None:
     found = lack(place)
-    assert (list(found.missing), found.missing_bytes, found.is_mendable) == ([], 0, False)
+    assert (list(found.missing), found.missing_bytes, found.is_mendable) == ([], 0, True)
     assert make_request(open_bundle(place), found) is None
     assert make_request(open_bundle(place), found, everything=True) is None
 
@@ -127,6 +128,16 @@ class TestParity:
         spoil(place, manifest, all_blocks(manifest))
         flip(place / "parity.001", 100)
         assert lack(place).needed.count == 8
+
+    def test_parts_that_are_left_out_make_no_parity_useful(self, place: Path, manifest: BundleManifest) -> None:
+        """With them the stripes lost more than it makes; whatever they hold besides is asked for."""
+        spoil(place, manifest, [(0, 1)])
+        assert lack(place).is_mendable
+        (place / manifest.parts[1].file).unlink()
+        found = find_lack(open_bundle(place), choice=Choice(is_present=True))
+        assert list(found.missing) == list(found.needed) == [(0, 1)]
+        assert lack(place).missing.count == 5
+        assert lack(place).needed.count == 2
 
     def test_a_damaged_table_is_no_parity(self, place: Path, manifest: BundleManifest) -> None:
         spoil(place, manifest, [(0, 1)])

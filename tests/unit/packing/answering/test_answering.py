@@ -106,18 +106,46 @@ def test_other_options_are_refused(small: Packed) -> None:
     other = replace(SMALL, version="7")
     with pytest.raises(NotReproducible, match=r"is for the bundle sha256:\w+, this pack gives sha256:") as caught:
         small.answer([(0, 0)], options=other)
-    assert "--manifest" in str(caught.value.advice)
+    advice = str(caught.value.advice)
+    assert "--manifest" in advice
+    assert f"the version 7, the part size {SMALL.part_bytes}, the block size {SMALL.block_bytes}, " in advice
     assert not small.output.exists()
-    with pytest.raises(UsageError, match="make another bundle"):
+    with pytest.raises(UsageError, match=r"make another bundle .*: the version is 7, it was 0$"):
         small.answer([(0, 0)], small.manifest, other)
     assert not small.output.exists()
 
 
+def test_all_that_differs_is_said(small: Packed) -> None:
+    other = replace(SMALL, name="x", part_bytes=1 << 20, block_bytes=1 << 20, encoder=Encoder.choose("gzip"))
+    with pytest.raises(UsageError) as caught:
+        small.answer([(0, 0)], small.manifest, other)
+    said = str(caught.value)
+    assert f"the part size is {1 << 20}, it was {SMALL.part_bytes}" in said
+    assert f"the block size is {1 << 20}, it was {SMALL.block_bytes}" in said
+    assert f"the name is x, it was {small.manifest.name}" in said
+
+
+def test_an_image_that_is_another_one_is_named(small: Packed) -> None:
+    (application, *rest) = small.manifest.applications
+    (image, *others) = application.images
+    moved = structs.replace(image, reference="reg.test/gone:1")
+    table = structs.replace(application, images=(moved, *others))
+    manifest = replace(small.manifest, applications=(table, *rest))
+    with pytest.raises(
+        UsageError, match=r"the image reg\.test/gone:1 in the application \w+ is not there, it was sha256:"
+    ):
+        small.answer([(0, 0)], manifest)
+
+
 def test_blocks_that_there_are_not(small: Packed) -> None:
-    for table in (None, small.manifest):
-        with pytest.raises(UsageError, match="block 1 of part 0"):
-            small.answer([(0, 0), (0, 1)], table)
-        assert not small.output.exists()
+    with pytest.raises(UsageError, match="block 1 of part 0"):
+        small.answer([(0, 0), (0, 1)], small.manifest)
+    assert not small.output.exists()
+    # Without the table the request is believed, and it is the pack that is another one.
+    with pytest.raises(NotReproducible, match=r"gives another bundle .* block 1 of part 0") as caught:
+        small.answer([(0, 0), (0, 1)])
+    assert "the part size" in str(caught.value.advice)
+    assert not small.output.exists()
 
 
 def test_an_answer_that_is_not_whole_is_not_lost(small: Packed) -> None:

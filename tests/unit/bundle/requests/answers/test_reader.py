@@ -13,7 +13,7 @@ from bundler.bundle.manifest import BundleManifest
 from bundler.bundle.reader import open_bundle
 from bundler.bundle.requests.answering import answer_from
 from bundler.bundle.requests.answers.destination import AnswerDestination
-from bundler.bundle.requests.answers.reader import AnswerReader, is_answer, open_answers
+from bundler.bundle.requests.answers.reader import AnswerReader, is_answer
 from bundler.bundle.requests.block_ranges import BlockAt
 from bundler.errors import (
     IncompleteBundle,
@@ -158,8 +158,3 @@ def test_a_newer_answer(manifest: BundleManifest, tmp_path: Path) -> None:
     tmp_path.joinpath("answer.json").write_bytes(sealed(mediaType="application/vnd.airbundle.answer.v2+json"))
     with pytest.raises(UnsupportedVersion):
         AnswerReader(tmp_path, manifest)
-
-
-def test_answers_among_directories(place: Path, manifest: BundleManifest, answer: Path) -> None:
-    (found,) = open_answers([place, answer], manifest)
-    assert found.directory == answer
