@@ -165,7 +165,7 @@ class ComposeFiles:
 
 
 def _check_form(tree: Mapping, file: str) -> None:
-    """Refuse a mapping that is something else, such as a file of Compose's first version, which has no ``services``."""
+    """Refuse a mapping that is something else, such as a file of the first version of Compose."""
     if not tree.keys() & {"services", "include"}:
         stranger = next((key for key in tree if key not in _TOP and not key.startswith("x-")), None)
         if stranger is not None:

@@ -1,4 +1,4 @@
-"""Variables in the values of Compose files: ``$A``, ``${A}``, ``${A:-b}``, ``${A-b}``, ``:?``, ``?``, ``:+``, ``+``.
+"""Variables in the values of Compose files: ``$A``, ``${A}``, ``${A:-b}``, and so on with ``-``, ``?``, ``+``.
 
 As the Compose specification says (12-interpolation) and `docker compose` does: ``$$`` is one ``$``, a ``$`` before
 anything else stays, and what stands behind an operator is evaluated whether it is needed or not.
