@@ -11,6 +11,7 @@ from bundler import __version__
 from bundler.cli.commands import (
     answer,
     copy,
+    discover,
     extract,
     inspect,
     load,
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 app.command("plan", rich_help_panel=NEAR_SIDE)(plan.run)
 app.command("pack", rich_help_panel=NEAR_SIDE)(pack.run)
+app.command("discover", rich_help_panel=NEAR_SIDE)(discover.run)
 app.command("inspect", rich_help_panel=CARRYING)(inspect.run)
 app.command("verify", rich_help_panel=CARRYING)(verify.run)
 app.command("copy", rich_help_panel=CARRYING)(copy.run)

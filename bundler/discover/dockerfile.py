@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from bundler.discover.compose.interpolation import Blanks, Interpolation
 from bundler.discover.hits import Hit, Place, Project
 from bundler.discover.references import read_reference
-from bundler.errors import ConfigError
+from bundler.errors import ProjectError
 from bundler.model.limits import Limits
 
 _ESCAPE = re.compile(r"#[ \t]*escape[ \t]*=[ \t]*([\\`])[ \t]*", re.IGNORECASE)
@@ -42,14 +42,14 @@ def add_dockerfile(project: Project, text: str, file: str, limits: Limits) -> No
         limits: Bound what arguments make.
 
     Raises:
-        ConfigError: there is no ``FROM``, or an image is not the name of one.
+        ProjectError: there is no ``FROM``, or an image is not the name of one.
     """
     arguments: dict[str, str] = {}
     stages: set[str] = set()
     began = False
     for number, instruction, rest in _instructions(text):
         if instruction not in _INSTRUCTIONS:
-            raise ConfigError(f"{file}, line {number}: not an instruction of a Dockerfile: {instruction!r:.50}")
+            raise ProjectError(f"{file}, line {number}: not an instruction of a Dockerfile: {instruction!r:.50}")
         if instruction == "ARG" and not began:
             _declare(arguments, rest)
         for image in _images(instruction, rest):
@@ -60,7 +60,7 @@ def add_dockerfile(project: Project, text: str, file: str, limits: Limits) -> No
             if len(words) >= 3 and words[1].lower() == "as":
                 stages.add(words[2].lower())
     if not began:
-        raise ConfigError(f"{file} is not a Dockerfile: it has no FROM")
+        raise ProjectError(f"{file} is not a Dockerfile: it has no FROM")
 
 
 def _declare(arguments: dict[str, str], rest: str) -> None:
@@ -95,7 +95,7 @@ def _add(
     elif blanks.names:
         project.notes.append(f"{place} is left out: {', '.join(blanks.names)} has no default")
     else:
-        raise ConfigError(f"{place}: the image is not an image's name: {image!r:.200}")
+        raise ProjectError(f"{place}: the image is not an image's name: {image!r:.200}")
     project.notes += [f"{place}: the argument {one} has no default; it is taken as blank" for one in blanks.names]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bundler.discover.hits import Hit, Place, Project
 from bundler.discover.references import read_reference
 from bundler.discover.trees import Mapping, Tree, list_at, mapping_at, mappings_in, text_at
-from bundler.errors import ConfigError
+from bundler.errors import ProjectError
 
 _EXPRESSION = "${{"
 _STEP = "docker://"
@@ -31,10 +31,10 @@ def add_workflow(project: Project, tree: Tree, file: str) -> None:
         file: Its name.
 
     Raises:
-        ConfigError: the file is no mapping, or an image is not the name of one.
+        ProjectError: the file is no mapping, or an image is not the name of one.
     """
     if not isinstance(tree, dict):
-        raise ConfigError(f"{file} is not a workflow: its top is not a mapping")
+        raise ProjectError(f"{file} is not a workflow: its top is not a mapping")
     for part, image in _images(tree):
         place = Place(file, part)
         if _EXPRESSION in image:
@@ -42,7 +42,7 @@ def add_workflow(project: Project, tree: Tree, file: str) -> None:
         elif read_reference(image) is not None:
             project.hits.append(Hit(image.removeprefix(_STEP), place))
         elif image:
-            raise ConfigError(f"{place}: the image is not an image's name: {image!r:.200}")
+            raise ProjectError(f"{place}: the image is not an image's name: {image!r:.200}")
 
 
 def _images(tree: Mapping) -> Iterator[tuple[str, str]]:

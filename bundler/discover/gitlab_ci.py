@@ -6,7 +6,7 @@ from bundler.discover.compose.interpolation import Blanks, Interpolation
 from bundler.discover.hits import Hit, Place, Project
 from bundler.discover.references import read_reference
 from bundler.discover.trees import Mapping, Tree, list_at, mapping_at, text_at
-from bundler.errors import ConfigError
+from bundler.errors import ProjectError
 from bundler.model.limits import Limits
 
 #: Words of the top that are no jobs.
@@ -34,10 +34,10 @@ def add_gitlab_ci(project: Project, tree: Tree, file: str, limits: Limits) -> No
         limits: Bound what variables make.
 
     Raises:
-        ConfigError: the file is no mapping, or an image is not the name of one.
+        ProjectError: the file is no mapping, or an image is not the name of one.
     """
     if not isinstance(tree, dict):
-        raise ConfigError(f"{file} is not a pipeline of GitLab: its top is not a mapping")
+        raise ProjectError(f"{file} is not a pipeline of GitLab: its top is not a mapping")
     shared = _variables(tree)
     _add_job(project, {key: tree.get(key) for key in ("image", "services")}, Place(file, "top"), shared, limits)
     for name, job in tree.items():
@@ -80,4 +80,4 @@ def _add(project: Project, text: str, place: Place, variables: dict[str, str], l
     elif read_reference(image) is not None:
         project.hits.append(Hit(image, place))
     else:
-        raise ConfigError(f"{place}: the image is not an image's name: {text!r:.200}")
+        raise ProjectError(f"{place}: the image is not an image's name: {text!r:.200}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bundler.discover.hits import Hit, Place
 from bundler.discover.references import read_reference
-from bundler.errors import ConfigError
+from bundler.errors import ProjectError
 
 
 def is_list(text: str) -> bool:
@@ -19,11 +19,11 @@ def list_hits(text: str, file: str) -> Iterator[Hit]:
     """Yield the images of a list.
 
     Raises:
-        ConfigError: a line is not the name of an image.
+        ProjectError: a line is not the name of an image.
     """
     for number, image in _lines(text):
         if read_reference(image) is None:
-            raise ConfigError(f"{file}, line {number}: not an image's name: {image!r:.200}")
+            raise ProjectError(f"{file}, line {number}: not an image's name: {image!r:.200}")
         yield Hit(image, Place(file, f"line {number}"))
 
 

@@ -16,9 +16,9 @@ from bundler.discover.reading import check_size, read_bytes
 from bundler.discover.recognise import Kind, kind_by_name
 from bundler.discover.single_file import add_file, kind_of
 from bundler.discover.tree_search import look_below
-from bundler.discover.yaml_documents import parse_documents
 from bundler.discover.trees import text_at
-from bundler.errors import ConfigError, NotFound
+from bundler.discover.yaml_documents import parse_documents
+from bundler.errors import NotFound, ProjectError
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 
 _STDIN_NAME = "stdin"
@@ -47,7 +47,7 @@ def find_projects(inputs: Inputs) -> list[Project]:
     """Read all projects that a user names; without a path the one that Compose would find here.
 
     Raises:
-        ConfigError, NotFound: something is not there or wrong; the message names file, variable or service.
+        ProjectError, NotFound: something is not there or wrong; the message names file, variable or service.
         DiskError: something cannot be read.
     """
     found = []
@@ -68,7 +68,7 @@ class _Search:
     def projects_of(self, name: str) -> Iterator[Project]:
         if name == STANDARD_INPUT:
             if self._inputs.standard_input is None:
-                raise ConfigError("standard input cannot be read")
+                raise ProjectError("standard input cannot be read")
             raw = check_size(self._inputs.standard_input, "standard input", self._limits)
             yield self._file(STANDARD_INPUT, raw, _STDIN_NAME)
             return
@@ -121,7 +121,7 @@ class _Search:
         raw = read_bytes(path, self._limits)
         try:
             kind = kind_of(raw, str(path), self._limits)
-        except ConfigError as error:
+        except ProjectError as error:
             project.notes.append(f"passed over: {error.message}")
             return
         if kind is not None:

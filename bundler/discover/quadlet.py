@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bundler.discover.hits import Hit, Mark, Place, Project
 from bundler.discover.references import read_reference
-from bundler.errors import ConfigError
+from bundler.errors import ProjectError
 
 #: The key that counts in the section of each kind of file.
 _KEYS = {
@@ -31,7 +31,7 @@ def add_quadlet(project: Project, text: str, file: str, suffix: str) -> None:
         suffix: Its ending, one of ``SUFFIXES``.
 
     Raises:
-        ConfigError: an image is not the name of one.
+        ProjectError: an image is not the name of one.
     """
     wanted_section, wanted_key = _KEYS[suffix]
     values = [
@@ -49,7 +49,7 @@ def add_quadlet(project: Project, text: str, file: str, suffix: str) -> None:
         elif "%" in value:
             project.notes.append(f"{place} is left out: systemd fills in its image")
         else:
-            raise ConfigError(f"{place}: the image is not an image's name: {value!r:.200}")
+            raise ProjectError(f"{place}: the image is not an image's name: {value!r:.200}")
 
 
 def _entries(text: str) -> Iterator[tuple[int, str, str, str]]:

@@ -16,7 +16,7 @@ from bundler.discover.quadlet import add_quadlet
 from bundler.discover.reading import decode
 from bundler.discover.recognise import Kind, kind_by_documents, kind_by_name, kind_by_text
 from bundler.discover.yaml_documents import parse_documents
-from bundler.errors import ConfigError
+from bundler.errors import ProjectError
 from bundler.model.limits import Limits
 
 _KINDS = (
@@ -29,7 +29,7 @@ def kind_of(raw: bytes, name: str, limits: Limits) -> Kind | None:
     """Return what a file is; ``None`` if it is nothing that names images for sure.
 
     Raises:
-        ConfigError: its name leaves it open, and it is no text or no YAML.
+        ProjectError: its name leaves it open, and it is no text or no YAML.
     """
     named = kind_by_name(PurePath(name))
     if named is not None and named is not Kind.VALUES:
@@ -49,7 +49,7 @@ def add_file(project: Project, raw: bytes, name: str, kind: Kind | None, limits:
         limits: Bound everything.
 
     Raises:
-        ConfigError: it is not what it should be, or an image is not the name of one.
+        ProjectError: it is not what it should be, or an image is not the name of one.
     """
     text = decode(raw, name)
     if kind is Kind.LIST:
@@ -76,4 +76,4 @@ def _add_yaml(project: Project, raw: bytes, name: str, kind: Kind | None, limits
         else:
             add_values(project, document.tree, name)
     if kind is None and len(project.hits) == before:
-        raise ConfigError(f"{name} is nothing in which images are looked for", advice=f"Name {_KINDS}.")
+        raise ProjectError(f"{name} is nothing in which images are looked for", advice=f"Name {_KINDS}.")

@@ -10,9 +10,10 @@ from pathlib import Path
 from bundler.discover.compose.options import default_files
 from bundler.discover.kubernetes.charts import CHART_FILE
 from bundler.discover.kubernetes.kustomize import kustomization_of
+from bundler.discover.reading import too_much
 from bundler.discover.recognise import YAML_SUFFIXES, kind_by_name
-from bundler.errors import ConfigError, NotReadable
-from bundler.model.limits import Limits, beyond
+from bundler.errors import NotReadable
+from bundler.model.limits import Limits
 
 _NOT_SEARCHED = frozenset({".git"})
 
@@ -38,7 +39,7 @@ def look_below(root: Path, limits: Limits) -> Below:
     """Look through a directory. What lies in a Compose project or a chart belongs to it and is not looked at.
 
     Raises:
-        ConfigError: there is more than the limit. NotReadable: a directory cannot be read.
+        ProjectError: there is more than the limit. NotReadable: a directory cannot be read.
     """
     below = Below()
     inside = root.resolve()
@@ -46,27 +47,33 @@ def look_below(root: Path, limits: Limits) -> Below:
     waiting = [root]
     while waiting:
         directory = waiting.pop()
-        if default_files(directory) and directory != root:
-            below.compose.append(directory)
+        if _is_whole(directory, root, below):
             continue
-        if (directory / CHART_FILE).is_file():
-            below.charts.append(directory)
-            continue
-        if kustomization_of(directory):
-            below.kustomizations.append(directory)
         for path in _entries(directory):
             seen += 1
             if seen > limits.discovered_files:
-                raise ConfigError(str(beyond(limits.discovered_files, f"{root} holds too many files")))
+                raise too_much(limits.discovered_files, f"{root} holds too many files")
             if path.is_dir():
                 # A link to a directory leads out, or to what is found anyway.
-                if path.name not in _NOT_SEARCHED and not path.is_symlink():
-                    waiting.append(path)
+                waiting += [path] if path.name not in _NOT_SEARCHED and not path.is_symlink() else []
             elif path.is_file() and path.resolve().is_relative_to(inside) and _may_name_images(path):
                 below.files.append(path)
     for found in (below.compose, below.kustomizations, below.charts, below.files):
         found.sort()
     return below
+
+
+def _is_whole(directory: Path, root: Path, below: Below) -> bool:
+    """Tell whether everything in a directory belongs to one project; note what the directory is."""
+    if directory != root and default_files(directory):
+        below.compose.append(directory)
+        return True
+    if (directory / CHART_FILE).is_file():
+        below.charts.append(directory)
+        return True
+    if kustomization_of(directory):
+        below.kustomizations.append(directory)
+    return False
 
 
 def _entries(directory: Path) -> Iterator[Path]:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import yaml
 
-from bundler.discover.reading import decode
+from bundler.discover.reading import decode, too_much
 from bundler.discover.trees import Mapping, Marked, Plain, Tree
-from bundler.errors import ConfigError
-from bundler.model.limits import Limits, beyond
+from bundler.errors import ProjectError
+from bundler.model.limits import Limits
 
 #: Ten times as fast where libyaml is there.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -61,7 +61,7 @@ def parse_documents(raw: bytes, name: str, limits: Limits) -> list[Document]:
         limits: Bound nesting, and nodes with all aliases written out.
 
     Raises:
-        ConfigError: not UTF-8, not YAML, too deep, too many nodes, or a mapping or list as a key.
+        ProjectError: not UTF-8, not YAML, too deep, too many nodes, or a mapping or list as a key.
     """
     builder = _Builder(name, limits)
     text = decode(raw, name)
@@ -72,12 +72,12 @@ def parse_documents(raw: bytes, name: str, limits: Limits) -> list[Document]:
         # The whole message shows a piece of the file, which may hold a password.
         mark = error.problem_mark or error.context_mark
         where = f", line {mark.line + 1}" if mark else ""
-        raise ConfigError(f"{name}{where}: not YAML: {error.problem or error.context}") from None
+        raise ProjectError(f"{name}{where}: not YAML: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
         reason = getattr(error, "reason", "") or "a character that YAML does not take"
-        raise ConfigError(f"{name}: not YAML: {reason}") from None
+        raise ProjectError(f"{name}: not YAML: {reason}") from None
     except (ValueError, LookupError) as error:
-        raise ConfigError(f"{name}: not YAML: {type(error).__name__}") from None
+        raise ProjectError(f"{name}: not YAML: {type(error).__name__}") from None
     return builder.documents
 
 
@@ -108,10 +108,10 @@ class _Builder:
 
     def _open(self, event: yaml.CollectionStartEvent) -> None:
         if len(self._stack) >= self._limits.yaml_depth:
-            raise ConfigError(str(beyond(self._limits.yaml_depth, f"{self._name} is nested too deeply")))
+            raise too_much(self._limits.yaml_depth, f"{self._name} is nested too deeply")
         is_mapping = isinstance(event, yaml.MappingStartEvent)
         if self._stack and self._stack[-1].is_mapping and self._stack[-1].key is None:
-            raise ConfigError(f"{self._name}, line {_line(event)}: a mapping or list stands as a key")
+            raise ProjectError(f"{self._name}, line {_line(event)}: a mapping or list stands as a key")
         self._stack.append(_Open(is_mapping, event.tag, event.anchor, _line(event), []))
 
     def _close(self, event: yaml.Event) -> None:
@@ -132,7 +132,7 @@ class _Builder:
         if top is not None and top.is_mapping and top.key is None:
             key = tree.value if isinstance(tree, Marked) else tree
             if key is not None and not isinstance(key, str):
-                raise ConfigError(f"{self._name}, line {_line(event)}: a mapping or list stands as a key")
+                raise ProjectError(f"{self._name}, line {_line(event)}: a mapping or list stands as a key")
             quoted = isinstance(event, yaml.ScalarEvent) and not event.implicit[0]
             # A quoted << is a name like any other.
             top.key = f"{_MERGE}{_MERGE}" if quoted and key == _MERGE else ("" if key is None else str(key))
@@ -153,13 +153,11 @@ class _Builder:
     def _count(self, nodes: int) -> None:
         self._nodes += nodes
         if self._nodes > self._limits.yaml_nodes:
-            raise ConfigError(
-                str(beyond(self._limits.yaml_nodes, f"{self._name} has too many values, or aliases"))
-            )
+            raise too_much(self._limits.yaml_nodes, f"{self._name} has too many values, or aliases")
 
     def _anchored(self, event: yaml.AliasEvent) -> tuple[Tree, int]:
         if event.anchor not in self._anchors:
-            raise ConfigError(
+            raise ProjectError(
                 f"{self._name}, line {_line(event)}: the alias *{event.anchor:.100} names nothing before it"
             )
         return self._anchors[event.anchor]
@@ -185,11 +183,11 @@ class _Builder:
             if isinstance(base, dict):
                 yield base
             elif base is not None:
-                raise ConfigError(f"{self._name}, line {line}: << takes a mapping or a list of mappings")
+                raise ProjectError(f"{self._name}, line {line}: << takes a mapping or a list of mappings")
 
 
 def _line(event: yaml.Event) -> int:
-    return int(event.start_mark.line) + 1
+    return event.start_mark.line + 1 if event.start_mark else 1
 
 
 def _scalar(event: yaml.ScalarEvent) -> Tree:

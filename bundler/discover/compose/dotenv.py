@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from bundler.discover.compose.interpolation import Blanks, Interpolation
-from bundler.discover.reading import decode
-from bundler.errors import ConfigError
-from bundler.model.limits import Limits, beyond
+from bundler.discover.reading import decode, too_much
+from bundler.errors import ProjectError
+from bundler.model.limits import Limits
 
 _KEY = re.compile(r"(?:export[ \t]+)?([\w.\-\[\]]+)[ \t]*(=|:|\r?\n|\Z)")
 _BLANK = re.compile(r"(?:\s|#[^\n]*)+")
@@ -34,7 +34,7 @@ def parse_dotenv(
         The variables of the file; those that are set already with the value that they have.
 
     Raises:
-        ConfigError: a line is none; it is named by its number only.
+        ProjectError: a line is none; it is named by its number only.
     """
     text = decode(raw, name).replace("\r\n", "\n")
     found: dict[str, str] = {}
@@ -51,7 +51,7 @@ def parse_dotenv(
             position = _end_of_line(text, position)
             continue
         if match is None:
-            raise ConfigError(f"{name}, line {_line(text, position)}: not a variable", advice="Write NAME=VALUE.")
+            raise ProjectError(f"{name}, line {_line(text, position)}: not a variable", advice="Write NAME=VALUE.")
         key = match[1]
         position = match.end()
         if match[2] not in ("=", ":"):
@@ -63,7 +63,7 @@ def parse_dotenv(
         found[key] = environment.get(key, value)
         chars += len(found[key])
         if chars > limits.discovered_bytes:
-            raise ConfigError(str(beyond(limits.discovered_bytes, f"{name}: its variables make too much text")))
+            raise too_much(limits.discovered_bytes, f"{name}: its variables make too much text")
 
 
 class _Values(dict[str, str]):
@@ -95,7 +95,7 @@ def _value(text: str, position: int, context: _Context) -> tuple[str, int]:
     while end < len(text) and text[end] != quote:
         end += 2 if text[end] == "\\" else 1
     if end >= len(text):
-        raise ConfigError(f"{context.name}, line {_line(text, start)}: a quoted value does not end")
+        raise ProjectError(f"{context.name}, line {_line(text, start)}: a quoted value does not end")
     inner = text[start + 1 : end]
     rest = _end_of_line(text, end)
     if quote == "'":
@@ -109,9 +109,9 @@ def _expanded(value: str, text: str, start: int, context: _Context) -> str:
         return value
     try:
         return context.interpolation.text(value, "a value", context.name)
-    except ConfigError as error:
+    except ProjectError as error:
         # Lines are counted only now: doing it for every value takes as long as the square of the file.
-        raise ConfigError(f"{error.message} (line {_line(text, start)})", advice=error.advice) from None
+        raise ProjectError(f"{error.message} (line {_line(text, start)})", advice=error.advice) from None
 
 
 def _line(text: str, position: int) -> int:

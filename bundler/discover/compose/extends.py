@@ -8,9 +8,10 @@ from pathlib import Path
 
 from bundler.discover.compose.merge import Path as KeyPath
 from bundler.discover.compose.merge import cut, merge_services
+from bundler.discover.reading import too_much
 from bundler.discover.trees import Tree
-from bundler.errors import ConfigError
-from bundler.model.limits import Limits, beyond
+from bundler.errors import ProjectError
+from bundler.model.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Extender:
         """Return all services of a file without ``extends``.
 
         Raises:
-            ConfigError: a service or file is not there, extends itself, or the chain is too long.
+            ProjectError: a service or file is not there, extends itself, or the chain is too long.
         """
         return {name: self._service(name, services, ()) for name in services.trees}
 
@@ -58,16 +59,14 @@ class Extender:
             return service
         if (services.file, name) in chain:
             way = " extends ".join(one for _, one in (*chain, (services.file, name)))
-            raise ConfigError(f"{services.file}: service {name!r:.100} extends itself: {way:.500}")
+            raise ProjectError(f"{services.file}: service {name!r:.100} extends itself: {way:.500}")
         if len(chain) >= self._limits.project_nesting:
-            raise ConfigError(
-                str(beyond(self._limits.project_nesting, f"{services.file}: too many services extend one another"))
-            )
+            raise too_much(self._limits.project_nesting, f"{services.file}: too many services extend one another")
         base_name, file = _extended_name(service["extends"], name, services.file)
         whose = f"{services.file}: service {name!r:.100}"
         others = services if file is None else self._load(file, services.directory, whose)
         if base_name not in others.trees:
-            raise ConfigError(f"{whose} extends {base_name!r:.100}, which is not in {others.file}")
+            raise ProjectError(f"{whose} extends {base_name!r:.100}, which is not in {others.file}")
         base = self._service(base_name, others, (*chain, (services.file, name)))
         own = {key: value for key, value in service.items() if key != "extends"}
         if not isinstance(base, dict):
@@ -82,5 +81,5 @@ def _extended_name(extends: Tree, name: str, file: str) -> tuple[str, str | None
     service = extends.get("service") if isinstance(extends, dict) else None
     other = extends.get("file") if isinstance(extends, dict) else None
     if not isinstance(service, str) or not (other is None or isinstance(other, str)):
-        raise ConfigError(f"{file}: service {name!r:.100}: extends needs the name of a service")
+        raise ProjectError(f"{file}: service {name!r:.100}: extends needs the name of a service")
     return str(service), None if other is None else str(other)

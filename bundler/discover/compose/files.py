@@ -11,11 +11,11 @@ from bundler.discover.compose.interpolation import Interpolation
 from bundler.discover.compose.merge import Path as KeyPath
 from bundler.discover.compose.merge import cut, merge_files, without_marks
 from bundler.discover.compose.options import STANDARD_INPUT, add_variables
-from bundler.discover.reading import check_size, read_bytes
+from bundler.discover.reading import check_size, read_bytes, too_much
 from bundler.discover.trees import Mapping, text_at
 from bundler.discover.yaml_documents import parse_documents
-from bundler.errors import ConfigError
-from bundler.model.limits import Limits, beyond
+from bundler.errors import ProjectError
+from bundler.model.limits import Limits
 
 _TOP = frozenset({"version", "name", "networks", "volumes", "secrets", "configs", "models"})
 
@@ -77,7 +77,7 @@ class ComposeFiles:
             chain: The files that include them.
 
         Raises:
-            ConfigError, NotFound: they are not Compose files, or name files that are not there.
+            ProjectError, NotFound: they are not Compose files, or name files that are not there.
         """
         model = Model()
         for file in files:
@@ -101,11 +101,9 @@ class ComposeFiles:
     def _included(self, included: Included, interpolation: Interpolation, chain: tuple[str, ...]) -> Model:
         if any(_same(included.files[0], file) for file in chain):
             way = " includes ".join((*chain, included.files[0]))
-            raise ConfigError(f"files include one another in a circle: {way:.1000}")
+            raise ProjectError(f"files include one another in a circle: {way:.1000}")
         if len(chain) > self._limits.project_nesting:
-            raise ConfigError(
-                str(beyond(self._limits.project_nesting, f"{chain[0]}: too many files include one another"))
-            )
+            raise too_much(self._limits.project_nesting, f"{chain[0]}: too many files include one another")
         environment = dict(interpolation.environment)
         add_variables(environment, list(included.env_files), self._limits, interpolation.blanks)
         return self.model(included.files, included.directory, interpolation.over(environment), chain)
@@ -115,7 +113,8 @@ class ComposeFiles:
         path = place / check_local(name, f"{whose}: the file that it extends")
         key = (str(path), id(interpolation))
         if key not in self._extended:
-            merged, all_cuts = Model(), ()
+            merged = Model()
+            all_cuts: tuple[KeyPath, ...] = ()
             for services, cuts, _ in self._parsed(str(path), path.parent, interpolation, with_includes=False):
                 merged.add(services, cuts, str(path))
                 all_cuts += cuts
@@ -129,16 +128,16 @@ class ComposeFiles:
         found = []
         for document in parse_documents(self._read(file), file, self._limits):
             if document.twice:
-                raise ConfigError(f"{file}: a key stands twice: {document.twice}")
+                raise ProjectError(f"{file}: a key stands twice: {document.twice}")
             tree, cuts = without_marks(document.tree)
             if not isinstance(tree, dict):
-                raise ConfigError(f"{file} is not a Compose file: its top is not a mapping")
+                raise ProjectError(f"{file} is not a Compose file: its top is not a mapping")
             tree = interpolation.tree(tree, "", file)
             assert isinstance(tree, dict)
             _check_form(tree, file)
             services = tree.get("services")
             if services is not None and not isinstance(services, dict):
-                raise ConfigError(f"{file}: services must be a mapping")
+                raise ProjectError(f"{file}: services must be a mapping")
             includes = read_includes(tree.get("include"), directory, file) if with_includes else []
             found.append((services or {}, cuts, includes))
         return found
@@ -147,20 +146,16 @@ class ComposeFiles:
         if file not in self._raw:
             if file == STANDARD_INPUT:
                 if self._input is None:
-                    raise ConfigError("standard input is asked for twice, or cannot be read")
+                    raise ProjectError("standard input is asked for twice, or cannot be read")
                 self._raw[file] = check_size(self._input, "standard input", self._limits)
             else:
                 self._raw[file] = read_bytes(Path(file), self._limits)
         self._files += 1
         self._bytes += len(self._raw[file])
         if self._files > self._limits.project_files:
-            raise ConfigError(
-                str(beyond(self._limits.project_files, f"{file}: too many files include one another"))
-            )
+            raise too_much(self._limits.project_files, f"{file}: too many files include one another")
         if self._bytes > self._limits.discovered_bytes:
-            raise ConfigError(
-                str(beyond(self._limits.discovered_bytes, f"{file} and the files before it are too large"))
-            )
+            raise too_much(self._limits.discovered_bytes, f"{file} and the files before it are too large")
         return self._raw[file]
 
 
@@ -169,7 +164,7 @@ def _check_form(tree: Mapping, file: str) -> None:
     if not tree.keys() & {"services", "include"}:
         stranger = next((key for key in tree if key not in _TOP and not key.startswith("x-")), None)
         if stranger is not None:
-            raise ConfigError(
+            raise ProjectError(
                 f"{file} is not a Compose file: it has no services, and {stranger!r:.100} at its top"
             )
 

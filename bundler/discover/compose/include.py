@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundler.discover.trees import Mapping, Tree
-from bundler.errors import ConfigError
+from bundler.errors import ProjectError
 
 #: What an entry gives to say that no file of variables is to be read.
 _NO_FILE = "/dev/null"
@@ -36,12 +36,12 @@ def read_includes(tree: Tree, directory: Path, file: str) -> list[Included]:
         file: The file that it stands in, for errors.
 
     Raises:
-        ConfigError: it is no list, or an entry names no file or one of another machine.
+        ProjectError: it is no list, or an entry names no file or one of another machine.
     """
     if tree is None:
         return []
     if not isinstance(tree, list):
-        raise ConfigError(f"{file}: include must be a list")
+        raise ProjectError(f"{file}: include must be a list")
     return [_entry(entry, directory, f"{file}: include {number + 1}") for number, entry in enumerate(tree)]
 
 
@@ -49,11 +49,11 @@ def _entry(entry: Tree, directory: Path, where: str) -> Included:
     long: Mapping = entry if isinstance(entry, dict) else {"path": entry}
     paths = _texts(long.get("path"), where)
     if not paths:
-        raise ConfigError(f"{where} names no file")
+        raise ProjectError(f"{where} names no file")
     files = tuple(str(directory / check_local(path, where)) for path in paths)
     own = long.get("project_directory")
     if own is not None and not isinstance(own, str):
-        raise ConfigError(f"{where}: project_directory must be a string")
+        raise ProjectError(f"{where}: project_directory must be a string")
     place = directory / own if own else Path(files[0]).parent
     names = _texts(long.get("env_file"), where)
     if names:
@@ -67,10 +67,10 @@ def check_local(path: str, where: str) -> str:
     """Return a path if it is one of this machine.
 
     Raises:
-        ConfigError: it is an address.
+        ProjectError: it is an address.
     """
     if "://" in path or path.startswith(("git@", "github.com/")):
-        raise ConfigError(
+        raise ProjectError(
             f"{where} is not on this machine: {path!r:.200}",
             advice="Fetch it first and name the copy; discover asks no other machine.",
         )
@@ -81,11 +81,11 @@ def import_services(services: Mapping, imported: Mapping, where: str) -> Mapping
     """Return services with those of an included project.
 
     Raises:
-        ConfigError: both have one of a name, and not the same.
+        ProjectError: both have one of a name, and not the same.
     """
     for name, service in imported.items():
         if name in services and services[name] != service:
-            raise ConfigError(f"{where} has another service {name!r:.100} of its own")
+            raise ProjectError(f"{where} has another service {name!r:.100} of its own")
     return {**services, **imported}
 
 
@@ -93,5 +93,5 @@ def _texts(tree: Tree, where: str) -> list[str]:
     texts = [] if tree is None else tree if isinstance(tree, list) else [tree]
     found = [str(text) for text in texts if isinstance(text, str)]
     if len(found) != len(texts):
-        raise ConfigError(f"{where}: paths must be strings")
+        raise ProjectError(f"{where}: paths must be strings")
     return found

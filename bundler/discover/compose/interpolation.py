@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from bundler.discover.reading import too_much
 from bundler.discover.trees import Marked, Plain, Tree
-from bundler.errors import ConfigError
-from bundler.model.limits import Limits, beyond
+from bundler.errors import ProjectError
+from bundler.model.limits import Limits
 
 _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*", re.ASCII)
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
@@ -65,7 +66,7 @@ class Interpolation:
             file: The file that it stands in.
 
         Raises:
-            ConfigError: a form that is none, a variable that is required and not set, or far too much text.
+            ProjectError: a form that is none, a variable that is required and not set, or far too much text.
         """
         if isinstance(tree, dict):
             return {key: self.tree(value, f"{where}.{key}" if where else key, file) for key, value in tree.items()}
@@ -88,12 +89,8 @@ class Interpolation:
 
     def _replace(self, text: str, depth: int, where: str, file: str) -> str:
         if depth > self._limits.project_nesting:
-            raise ConfigError(
-                str(
-                    beyond(
-                        self._limits.project_nesting, f"{file}: {where:.200} has default values in default values"
-                    )
-                )
+            raise too_much(
+                self._limits.project_nesting, f"{file}: {where:.200} has default values in default values"
             )
         found: list[str] = []
         position = 0
@@ -103,9 +100,7 @@ class Interpolation:
             found.append(value)
             self._chars += len(value)
             if self._chars > self._limits.discovered_bytes:
-                raise ConfigError(
-                    str(beyond(self._limits.discovered_bytes, f"{file}: variables make too much text"))
-                )
+                raise too_much(self._limits.discovered_bytes, f"{file}: variables make too much text")
         found.append(text[position:])
         return "".join(found)
 
@@ -128,7 +123,7 @@ class Interpolation:
             "" if match is None else next((one for one in _OPERATORS if text.startswith(one, match.end())), "")
         )
         if match is None or end < 0 or (not operator and match.end() != end) or "\n" in text[dollar:end]:
-            raise ConfigError(
+            raise ProjectError(
                 f"{file}: {where:.200}: not a variable" + self._quoted(text[dollar:]),
                 advice="Variables are written $NAME or ${NAME}, with :-, -, :?, ?, :+ or +; a $ of its own is $$.",
             )
@@ -139,7 +134,7 @@ class Interpolation:
         value = self.environment.get(name)
         there = bool(value) if operator.startswith(":") else value is not None
         if operator.endswith("?") and not there:
-            raise ConfigError(
+            raise ProjectError(
                 f"{file}: {where:.200}: the variable {name} is required and has no value" + self._quoted(word),
                 advice=f"Set {name} in the environment, in .env, or in a file named with --env-file.",
             )

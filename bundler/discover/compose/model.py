@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from bundler.discover.hits import Hit, Mark, Place
 from bundler.discover.references import read_reference
 from bundler.discover.trees import Tree, is_text, list_at, mapping_at, mappings_in, text_at
-from bundler.errors import ConfigError
+from bundler.errors import ProjectError
 
 _NAME = re.compile(r"[a-zA-Z0-9._-]+", re.ASCII)
 
@@ -37,14 +37,14 @@ class ServiceImages:
         """Yield the images of services that are on: their own, those of their hooks and volumes.
 
         Raises:
-            ConfigError: a service names no image and is not built, or its image is no text or no image's name.
+            ProjectError: a service names no image and is not built, or its image is no text or no image's name.
         """
         for name, service in services.items():
             place = Place(self._files.get(name, "-"), f"service {name}")
             if not _NAME.fullmatch(name):
-                raise ConfigError(f"{place.file}: not a name for a service: {name!r:.100}")
+                raise ProjectError(f"{place.file}: not a name for a service: {name!r:.100}")
             if not isinstance(service, dict):
-                raise ConfigError(f"{place} must be a mapping")
+                raise ProjectError(f"{place} must be a mapping")
             yield from self._own(name, service, place)
             for number, hook in enumerate(mappings_in(list_at(service, "pre_start"))):
                 yield from self._named(
@@ -58,7 +58,7 @@ class ServiceImages:
     def _own(self, name: str, service: Mapping[str, Tree], place: Place) -> Iterator[Hit]:
         image = service.get("image")
         if image is not None and not is_text(image):
-            raise ConfigError(f"{place}: the image must be a string", advice="Write it in quotes.")
+            raise ProjectError(f"{place}: the image must be a string", advice="Write it in quotes.")
         if mapping_at(service, "provider"):
             self.notes.append(f"{place} is made by a provider, not from an image")
         elif image:
@@ -66,10 +66,10 @@ class ServiceImages:
         elif service.get("build") is not None:
             built = f"{self._project}{self._separator}{name}".lower()
             if read_reference(built) is None:
-                raise ConfigError(f"{place} is built, and {built!r:.200} cannot be the name of its image")
+                raise ProjectError(f"{place} is built, and {built!r:.200} cannot be the name of its image")
             yield Hit(built, place, Mark.BUILD)
         elif image is None or not self._blanks.get(str(image)):
-            raise ConfigError(f"{place} has neither an image nor a build")
+            raise ProjectError(f"{place} has neither an image nor a build")
         else:
             self._left_out(place, self._blanks[str(image)])
 
@@ -77,7 +77,7 @@ class ServiceImages:
         if image is None:
             return
         if not is_text(image):
-            raise ConfigError(f"{place}: the image must be a string", advice="Write it in quotes.")
+            raise ProjectError(f"{place}: the image must be a string", advice="Write it in quotes.")
         text = str(image)
         if read_reference(text) is not None:
             yield Hit(text, place)
@@ -85,7 +85,7 @@ class ServiceImages:
             self._left_out(place, self._blanks[text])
         else:
             # The text may hold the value of a secret variable by mistake: the place is enough to find it.
-            raise ConfigError(f"{place}: the image is not an image's name")
+            raise ProjectError(f"{place}: the image is not an image's name")
 
     def _left_out(self, place: Place, variables: tuple[str, ...]) -> None:
         names = ", ".join(dict.fromkeys(variables))

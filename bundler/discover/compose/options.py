@@ -10,7 +10,7 @@ from pathlib import Path
 from bundler.discover.compose.dotenv import parse_dotenv
 from bundler.discover.compose.interpolation import Blanks
 from bundler.discover.reading import read_bytes
-from bundler.errors import ConfigError
+from bundler.errors import ProjectError
 from bundler.model.limits import Limits
 
 STANDARD_INPUT = "-"
@@ -74,14 +74,14 @@ def settle(options: ComposeOptions, limits: Limits, blanks: Blanks) -> Settled:
     """Find files, directory and variables in the order in which `docker compose` does.
 
     Raises:
-        ConfigError, NotFound: there is no Compose file, or a file of variables is not there or wrong.
+        ProjectError, NotFound: there is no Compose file, or a file of variables is not there or wrong.
     """
     environment = dict(options.environment)
     directory = options.project_directory or _directory_of(options.files, options.directory)
     _add_env_files(environment, options, directory, limits, blanks)
     files = options.files or _files_of(environment, options.directory) or _searched(directory)
     if not files:
-        raise ConfigError(
+        raise ProjectError(
             f"no Compose file in {directory} or above it", advice=f"Name one with -f, or {FILE_NAMES[0]}."
         )
     # The files may lie elsewhere than the search began, with variables of their own.
@@ -109,7 +109,7 @@ def project_name(options: ComposeOptions, settled: Settled, named: str) -> str:
         named: What the files say, with variables replaced; ``""`` for nothing.
 
     Raises:
-        ConfigError: an option or variable is no project name, or nothing gives one.
+        ProjectError: an option or variable is no project name, or nothing gives one.
     """
     for given, whence in (
         (options.project_name, "-p"),
@@ -117,14 +117,14 @@ def project_name(options: ComposeOptions, settled: Settled, named: str) -> str:
     ):
         if given:
             if normal_name(given) != given:
-                raise ConfigError(
+                raise ProjectError(
                     f"not a project name ({whence}): {given!r:.100}",
                     advice="Use lower-case letters, digits, - and _, a letter or digit first.",
                 )
             return given
     name = normal_name(named) or normal_name(settled.directory.absolute().name)
     if not name:
-        raise ConfigError(f"the directory {settled.directory} gives no project name", advice="Name it with -p.")
+        raise ProjectError(f"the directory {settled.directory} gives no project name", advice="Name it with -p.")
     return name
 
 
@@ -139,7 +139,7 @@ def add_variables(
     """Add the variables of files to an environment and return it; what is set already stays.
 
     Raises:
-        NotFound, ConfigError: a file is not there, or not one of variables.
+        NotFound, ProjectError: a file is not there, or not one of variables.
     """
     found: dict[str, str] = {}
     for file in files:

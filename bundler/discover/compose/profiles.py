@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bundler.discover.compose.merge import as_dependencies
 from bundler.discover.trees import Mapping, Tree, list_at
-from bundler.errors import ConfigError
+from bundler.errors import ProjectError
 
 _EVERY = "*"
 _REFERRING = ("network_mode", "ipc", "pid")
@@ -16,7 +16,7 @@ def enabled(services: Mapping, profiles: Iterable[str]) -> Mapping:
     """Return the services without a profile and those with one that is on; ``*`` turns all on.
 
     Raises:
-        ConfigError: a service needs one that is off or not there.
+        ProjectError: a service needs one that is off or not there.
     """
     on = {profile.strip() for profile in profiles} - {""}
     kept = {name: service for name, service in services.items() if _is_on(service, on)}
@@ -24,7 +24,7 @@ def enabled(services: Mapping, profiles: Iterable[str]) -> Mapping:
         for needed in _needed(service):
             if needed not in kept:
                 why = "is off: no profile of it is chosen" if needed in services else "is not there"
-                raise ConfigError(
+                raise ProjectError(
                     f"service {name!r:.100} depends on {needed!r:.100}, which {why}",
                     advice="Choose the profile with --profile NAME, or all with --profile '*'.",
                 )

@@ -8,7 +8,7 @@ from bundler.discover.compose.model import ServiceImages
 from bundler.discover.compose.options import ComposeOptions, project_name, settle
 from bundler.discover.compose.profiles import enabled
 from bundler.discover.hits import Project
-from bundler.errors import ConfigError
+from bundler.errors import ProjectError
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 
 
@@ -23,7 +23,7 @@ def read_project(
         limits: Bound everything.
 
     Raises:
-        ConfigError, NotFound: a file, variable or service is wrong or not there; the message names it.
+        ProjectError, NotFound: a file, variable or service is wrong or not there; the message names it.
         DiskError: a file cannot be read.
     """
     blanks = Blanks()
@@ -35,8 +35,8 @@ def read_project(
     model = reader.model(settled.files, settled.directory, interpolation)
     try:
         services = enabled(model.services, settled.profiles)
-    except ConfigError as error:
-        raise ConfigError(f"{settled.files[0]}: {error.message}", advice=error.advice) from None
+    except ProjectError as error:
+        raise ProjectError(f"{settled.files[0]}: {error.message}", advice=error.advice) from None
     images = ServiceImages(name, settled.separator, model.homes, blanks.values)
     hits = list(images.hits(services))
     notes = [f"{settled.files[0]}: the variable {one} is not set; it is taken as blank" for one in blanks.names]

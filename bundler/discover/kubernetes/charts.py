@@ -29,7 +29,7 @@ def read_chart(directory: Path, render: Renderer | None, limits: Limits) -> Proj
         limits: Bound everything.
 
     Raises:
-        ConfigError: Chart.yaml, or what was rendered, is wrong. Whatever ``render`` raises.
+        ProjectError: Chart.yaml, or what was rendered, is wrong. Whatever ``render`` raises.
     """
     file = directory / CHART_FILE
     documents = parse_documents(read_bytes(file, limits), str(file), limits)

@@ -7,11 +7,11 @@ from pathlib import Path
 from bundler.discover.hits import Project
 from bundler.discover.kubernetes.objects import objects_of
 from bundler.discover.kubernetes.patches import apply_images, apply_operations, is_target, merge_patch
-from bundler.discover.reading import read_bytes
+from bundler.discover.reading import read_bytes, too_much
 from bundler.discover.trees import Mapping, Tree, list_at, mapping_at, mappings_in, text_at
 from bundler.discover.yaml_documents import parse_documents
-from bundler.errors import ConfigError, NotFound
-from bundler.model.limits import Limits, beyond
+from bundler.errors import NotFound, ProjectError
+from bundler.model.limits import Limits
 
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 #: What may change images in a way that is not followed here.
@@ -55,23 +55,19 @@ class Kustomizations:
             objects: Those that a component changes.
 
         Raises:
-            ConfigError, NotFound: something that it names is not there, on another machine, or includes itself.
+            ProjectError, NotFound: something that it names is not there, on another machine, or includes itself.
         """
         if directory.resolve() in chain:
-            raise ConfigError(f"{directory}: kustomizations include one another in a circle")
+            raise ProjectError(f"{directory}: kustomizations include one another in a circle")
         if len(chain) >= self._limits.project_nesting:
-            raise ConfigError(
-                str(
-                    beyond(
-                        self._limits.project_nesting, f"{directory}: too many kustomizations include one another"
-                    )
-                )
+            raise too_much(
+                self._limits.project_nesting, f"{directory}: too many kustomizations include one another"
             )
         file = kustomization_of(directory)
         if file is None:
             raise NotFound(f"{directory} has no kustomization.yaml")
         self.used.add(directory.resolve())
-        (tree, *_) = self._trees(file) or [{}]
+        tree = _mapping(next(iter(self._trees(file)), {}))
         chain = (*chain, directory.resolve())
         found = list(objects or [])
         for name in [*list_at(tree, "resources"), *list_at(tree, "bases")]:
@@ -122,10 +118,10 @@ class Kustomizations:
 
     def _local(self, directory: Path, name: Tree, file: Path) -> Path:
         if not isinstance(name, str):
-            raise ConfigError(f"{file}: a resource or patch has no path", advice=_RENDER)
+            raise ProjectError(f"{file}: a resource or patch has no path", advice=_RENDER)
         path = directory / name
         if "://" in name or name.startswith(("git@", "github.com/")) or (not path.exists() and "?ref=" in name):
-            raise ConfigError(f"{file}: {name!r:.200} is not on this machine", advice=_RENDER)
+            raise ProjectError(f"{file}: {name!r:.200} is not on this machine", advice=_RENDER)
         if not path.exists():
             raise NotFound(f"{file} names {name!r:.200}, which is not there")
         return path
@@ -133,9 +129,7 @@ class Kustomizations:
     def _count(self, path: Path) -> None:
         self._files += 1
         if self._files > self._limits.project_files:
-            raise ConfigError(
-                str(beyond(self._limits.project_files, f"{path}: a kustomization has too many files"))
-            )
+            raise too_much(self._limits.project_files, f"{path}: a kustomization has too many files")
 
     def _tell(self, tree: Tree, file: Path) -> None:
         missed = [key for key in _NOT_FOLLOWED if isinstance(tree, dict) and tree.get(key)]

@@ -9,7 +9,7 @@ from bundler.discover.kubernetes.objects import is_built_in, title
 from bundler.discover.references import read_reference
 from bundler.discover.shapes import image_shapes
 from bundler.discover.trees import Mapping, Tree, is_text, list_at, mapping_at, mappings_in, text_at
-from bundler.errors import ConfigError
+from bundler.errors import ProjectError
 
 _TEMPLATE = ("spec", "template", "spec")
 #: Where each built-in workload has its pod.
@@ -37,13 +37,13 @@ def add_objects(project: Project, objects: Iterable[tuple[str, Mapping]]) -> Non
         objects: Each with the name of its file.
 
     Raises:
-        ConfigError: a container's image is not the name of one.
+        ProjectError: a container's image is not the name of one.
     """
     for file, tree in objects:
         kind = text_at(tree, "kind") or ""
         if not is_built_in(tree):
-            for path, image in image_shapes({key: value for key, value in tree.items() if key != "kind"}):
-                project.hits.append(Hit(image, Place(file, f"{title(tree)}, {path}"), Mark.GUESS))
+            for path, shape in image_shapes({key: value for key, value in tree.items() if key != "kind"}):
+                project.hits.append(Hit(shape, Place(file, f"{title(tree)}, {path}"), Mark.GUESS))
         elif kind in POD_SPECS:
             for place, image in _pod_images(mapping_at(tree, *POD_SPECS[kind]), file, title(tree)):
                 _add(project, place, image)
@@ -64,10 +64,10 @@ def _add(project: Project, place: Place, image: Tree) -> None:
     if image is None or image == "":
         project.notes.append(f"{place} names no image; something else must give it one")
     elif not is_text(image):
-        raise ConfigError(f"{place}: the image must be a string", advice="Write it in quotes.")
+        raise ProjectError(f"{place}: the image must be a string", advice="Write it in quotes.")
     elif read_reference(str(image)) is not None:
         project.hits.append(Hit(str(image), place))
     elif any(sign in str(image) for sign in _PLACEHOLDERS):
         project.notes.append(f"{place} is left out: its image is still to be filled in")
     else:
-        raise ConfigError(f"{place}: the image is not an image's name: {str(image)!r:.200}")
+        raise ProjectError(f"{place}: the image is not an image's name: {str(image)!r:.200}")
