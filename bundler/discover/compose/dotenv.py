@@ -19,7 +19,12 @@ _ESCAPED = {"n": "\n", "r": "\r", "t": "\t"}
 
 
 def parse_dotenv(
-    raw: bytes, name: str, environment: Mapping[str, str], limits: Limits, blanks: Blanks | None = None
+    raw: bytes,
+    name: str,
+    environment: Mapping[str, str],
+    limits: Limits,
+    blanks: Blanks | None = None,
+    earlier: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Read a file of variables.
 
@@ -29,15 +34,16 @@ def parse_dotenv(
         environment: Variables that are set already: they win, also where a value of the file names one.
         limits: Bound what comes out.
         blanks: Is told which variables that a value names are not set.
+        earlier: The variables of files before this one; those of this one win.
 
     Returns:
-        The variables of the file; those that are set already with the value that they have.
+        The variables of the file, and the earlier ones; those that are set already with the value that they have.
 
     Raises:
         ProjectError: a line is none; it is named by its number only.
     """
     text = decode(raw, name).replace("\r\n", "\n")
-    found: dict[str, str] = {}
+    found: dict[str, str] = dict(earlier or {})
     context = _Context(name, Interpolation(_Values(environment, found), limits, blanks, quotes=False))
     chars = position = 0
     while True:

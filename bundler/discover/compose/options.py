@@ -143,10 +143,7 @@ def add_variables(
     """
     found: dict[str, str] = {}
     for file in files:
-        known = {**found, **environment}
-        found.update(
-            parse_dotenv(read_bytes(file, limits), str(file), environment=known, limits=limits, blanks=blanks)
-        )
+        found = parse_dotenv(read_bytes(file, limits), str(file), environment, limits, blanks, earlier=found)
     for key, value in found.items():
         environment.setdefault(key, value)
     return environment
