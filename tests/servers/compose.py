@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
 import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -52,11 +54,21 @@ def _unpacked() -> Path | None:
     mirror = apt_mirror()
     if not mirror or not shutil.which("apt-get") or not _KEYRING.is_file():
         return None
-    work = cache_directory() / f"docker-compose-{_SUITE}-making"
-    shutil.rmtree(work, ignore_errors=True)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent, prefix="making-") as work:
+        tree = _fetched(Path(work), mirror[0])
+        if tree is not None and not kept.is_dir():
+            # Another run may be faster still; then its tree is as good.
+            with contextlib.suppress(OSError):
+                tree.rename(kept)
+    return kept / _PLUGIN if (kept / _PLUGIN).is_file() else None
+
+
+def _fetched(work: Path, mirror: str) -> Path | None:
+    """Return a directory in which the package is unpacked; ``None`` if the mirror does not give it."""
     for name in ("lists/partial", "archives/partial"):
         (work / name).mkdir(parents=True)
-    (work / "sources.list").write_text(f"deb [signed-by={_KEYRING}] {mirror[0]} {_SUITE} main\n")
+    (work / "sources.list").write_text(f"deb [signed-by={_KEYRING}] {mirror} {_SUITE} main\n")
     options = [
         f"Dir::Etc::sourcelist={work}/sources.list", "Dir::Etc::sourceparts=-", f"Dir::State::lists={work}/lists",
         f"Dir::Cache={work}", f"Dir::Cache::archives={work}/archives", "APT::Sandbox::User=root",
@@ -67,7 +79,4 @@ def _unpacked() -> Path | None:
             return None
     (package,) = work.glob("docker-compose_*.deb")
     subprocess.run(["dpkg-deb", "-x", package, work / "tree"], check=True)
-    shutil.rmtree(kept, ignore_errors=True)
-    (work / "tree").rename(kept)
-    shutil.rmtree(work)
-    return kept / _PLUGIN
+    return work / "tree"

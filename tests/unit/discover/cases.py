@@ -1,7 +1,7 @@
 """The cases in ``tests/discover_files``: a directory each, with what discover must say of it in ``expected.txt``.
 
 The first line, after ``$``, holds the arguments, and ``< FILE`` what comes on standard input. Then lines of
-``env NAME=VALUE``; ``compare VERSION`` says from which version on `docker compose` knows what is used, or ``never``.
+``env NAME=VALUE``; ``compare VERSION`` says which `docker compose` knows what is used, or ``never``.
 The rest is what comes out: ``APPLICATION [guess|build] FULL-NAME``, ``! NOTE``, or ``exit 2: MESSAGE``.
 """
 

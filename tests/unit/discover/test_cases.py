@@ -31,9 +31,7 @@ def prepare(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_what_is_found(
-    case: Case, airbundle: Airbundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_what_is_found(case: Case, airbundle: Airbundle, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     prepare(case, monkeypatch)
     if case.refusal:
         error = airbundle("discover", *case.arguments, "--json", status=2).error

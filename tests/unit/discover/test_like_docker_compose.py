@@ -32,7 +32,7 @@ def options_of(case: Case) -> ComposeOptions:
     directory = taken.get("--project-directory")
     return ComposeOptions(
         files=tuple(taken.get("-f", ())),
-        project_name=(taken.get("-p") or [None])[0],
+        project_name=next(iter(taken.get("-p", ())), None),
         profiles=tuple(taken.get("--profile", ())),
         env_files=tuple(taken.get("--env-file", ())),
         project_directory=case.directory / directory[0] if directory else None,
