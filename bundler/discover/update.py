@@ -72,6 +72,8 @@ def updated(raw: bytes, name: str, discovery: Discovery, limits: Limits) -> tupl
             changes += [Change(application.name, "", image.image) for image in application.images]
         else:
             images = _images(node, application.name, name)
+            if sum(_is_shared(images, one) for _, one in applications.value) > 1:
+                raise ConfigError(f"{name}: two applications share a list of images", advice=_BY_HAND)
             made, told = _edit_images(text, images, application, line_end)
             edits += made
             changes += told
@@ -107,6 +109,10 @@ def _images(application: yaml.Node, whose: str, name: str) -> yaml.SequenceNode:
     if not isinstance(node, yaml.SequenceNode) or not node.value:
         raise ConfigError(f"{name}: the application {whose} has no list of images", advice=_BY_HAND)
     return node
+
+
+def _is_shared(images: yaml.SequenceNode, application: yaml.Node) -> bool:
+    return isinstance(application, yaml.MappingNode) and any(value is images for _, value in application.value)
 
 
 def _edit_images(

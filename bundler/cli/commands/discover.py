@@ -12,68 +12,76 @@ from bundler.cli.console import Console
 
 _COMPOSE = "As docker compose has them"
 
+Paths = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[FILE|DIR|-]...",
+        help="Compose files, Kubernetes manifests, kustomizations, Helm charts and their output, Dockerfiles, "
+        "pipelines, Quadlet files, lists. Default: the Compose project of this directory.",
+        show_default=False,
+    ),
+]
+Files = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--file",
+        "-f",
+        metavar="FILE",
+        help="A Compose file, - for standard input; the next one goes over it.",
+        rich_help_panel=_COMPOSE,
+        show_default=False,
+    ),
+]
+ProjectName = Annotated[
+    str | None,
+    typer.Option(
+        "--project-name", "-p", metavar="NAME", help="Name of the project, of any kind.", rich_help_panel=_COMPOSE
+    ),
+]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="Turn on the services of a profile; '*' turns on all. May be repeated.",
+        rich_help_panel=_COMPOSE,
+        show_default=False,
+    ),
+]
+EnvFiles = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--env-file",
+        metavar="FILE",
+        help="A file of variables in place of .env; may be repeated.",
+        rich_help_panel=_COMPOSE,
+        show_default=False,
+    ),
+]
+ProjectDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        "--project-directory", metavar="DIR", help="Where relative paths begin.", rich_help_panel=_COMPOSE
+    ),
+]
+Why = Annotated[
+    str | None, typer.Option("--why", metavar="IMAGE", help="Print who names this image, and nothing else.")
+]
+Update = Annotated[
+    Path | None,
+    typer.Option("--update", metavar="CONFIG", help="Edit this configuration in place; its comments stay."),
+]
+
 
 def run(
-    paths: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[FILE|DIR|-]...",
-            help="Compose files, Kubernetes manifests, kustomizations, Helm charts and their output, Dockerfiles, "
-            "pipelines, Quadlet files, lists. Default: the Compose project of this directory.",
-            show_default=False,
-        ),
-    ] = None,
-    file: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--file",
-            "-f",
-            metavar="FILE",
-            help="A Compose file; the next one goes over it.",
-            rich_help_panel=_COMPOSE,
-            show_default=False,
-        ),
-    ] = None,
-    project_name: Annotated[
-        str | None,
-        typer.Option(
-            "--project-name", "-p", metavar="NAME", help="Name of the project.", rich_help_panel=_COMPOSE
-        ),
-    ] = None,
-    profile: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--profile",
-            metavar="NAME",
-            help="Turn on the services of a profile; '*' turns on all. May be repeated.",
-            rich_help_panel=_COMPOSE,
-            show_default=False,
-        ),
-    ] = None,
-    env_file: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--env-file",
-            metavar="FILE",
-            help="A file of variables in place of .env; may be repeated.",
-            rich_help_panel=_COMPOSE,
-            show_default=False,
-        ),
-    ] = None,
-    project_directory: Annotated[
-        Path | None,
-        typer.Option(
-            "--project-directory", metavar="DIR", help="Where relative paths begin.", rich_help_panel=_COMPOSE
-        ),
-    ] = None,
-    why: Annotated[
-        str | None,
-        typer.Option("--why", metavar="IMAGE", help="Print who names this image, and nothing else."),
-    ] = None,
-    update: Annotated[
-        Path | None,
-        typer.Option("--update", metavar="CONFIG", help="Edit this configuration in place; its comments stay."),
-    ] = None,
+    paths: Paths = None,
+    file: Files = None,
+    project_name: ProjectName = None,
+    profile: Profiles = None,
+    env_file: EnvFiles = None,
+    project_directory: ProjectDirectory = None,
+    why: Why = None,
+    update: Update = None,
     limit: options.LimitValues = None,
     json: options.Json = False,
     quiet: options.Quiet = False,

@@ -16,6 +16,8 @@ from bundler.errors import ProjectError
 from bundler.model.limits import Limits
 
 _NAME = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*", re.ASCII)
+#: Shorter values stand in every message by chance.
+_SHORTEST_SECRET = 4
 _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 
 
@@ -26,10 +28,19 @@ class Blanks:
     Attributes:
         names: in the order in which they came up.
         values: what each place became, so that an image that is wrong because of it can be told from others.
+        used: the variables that were set and asked for.
     """
 
     names: list[str] = field(default_factory=list)
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    used: dict[str, str] = field(default_factory=dict)
+
+    def hidden(self, message: str) -> str:
+        """Return a message in which the values of variables are their names again: any may be a secret."""
+        for name, value in sorted(self.used.items(), key=lambda item: -len(item[1])):
+            if len(value) >= _SHORTEST_SECRET:
+                message = message.replace(value, f"${{{name}}}")
+        return message
 
 
 class Interpolation:
@@ -131,7 +142,7 @@ class Interpolation:
         if not operator:
             return self._value(name), end + 1
         word = text[match.end() + len(operator) : end]
-        value = self.environment.get(name)
+        value = self._get(name)
         there = bool(value) if operator.startswith(":") else value is not None
         if operator.endswith("?") and not there:
             raise ProjectError(
@@ -147,10 +158,16 @@ class Interpolation:
         return f": {text!r:.150}" if self._quotes and text else ""
 
     def _value(self, name: str) -> str:
-        value = self.environment.get(name)
+        value = self._get(name)
         if value is None:
             self._unset.append(name)
         return value or ""
+
+    def _get(self, name: str) -> str | None:
+        value = self.environment.get(name)
+        if value:
+            self.blanks.used[name] = value
+        return value
 
 
 def _closing_brace(text: str, dollar: int) -> int:

@@ -8,7 +8,7 @@ from bundler.discover.compose.model import ServiceImages
 from bundler.discover.compose.options import ComposeOptions, project_name, settle
 from bundler.discover.compose.profiles import enabled
 from bundler.discover.hits import Project
-from bundler.errors import ProjectError
+from bundler.errors import AirbundleError, ProjectError
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 
 
@@ -27,6 +27,15 @@ def read_project(
         DiskError: a file cannot be read.
     """
     blanks = Blanks()
+    try:
+        project = _read(options, standard_input, limits, blanks)
+    except AirbundleError as error:
+        # Names and paths may hold the values of variables, and those may be secrets.
+        raise type(error)(blanks.hidden(error.message), advice=error.advice) from None
+    return project
+
+
+def _read(options: ComposeOptions, standard_input: bytes | None, limits: Limits, blanks: Blanks) -> Project:
     settled = settle(options, limits, blanks)
     reader = ComposeFiles(limits, standard_input)
     interpolation = Interpolation(settled.environment, limits, blanks)
@@ -40,4 +49,4 @@ def read_project(
     images = ServiceImages(name, settled.separator, model.homes, blanks.values)
     hits = list(images.hits(services))
     notes = [f"{settled.files[0]}: the variable {one} is not set; it is taken as blank" for one in blanks.names]
-    return Project(name, hits, [*notes, *images.notes])
+    return Project(name, hits, [*notes, *(blanks.hidden(note) for note in images.notes)])
