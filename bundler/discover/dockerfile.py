@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bundler.discover.compose.interpolation import Blanks, Interpolation
 from bundler.discover.hits import Hit, Place, Project
@@ -16,6 +17,8 @@ _ESCAPE = re.compile(r"#[ \t]*escape[ \t]*=[ \t]*([\\`])[ \t]*", re.IGNORECASE)
 _DIRECTIVE = re.compile(r"#[ \t]*[a-zA-Z]+[ \t]*=.*")
 _HEREDOC = re.compile(r"<<-?[\"']?([A-Za-z_][A-Za-z0-9_]*)[\"']?", re.ASCII)
 _MOUNT_FROM = re.compile(r"(?:^|,)from=([^,]+)")
+#: Characters that the arguments of one image may make; no name of one is nearly as long.
+_LONGEST = 100_000
 _EMPTY = "scratch"
 _INSTRUCTIONS = frozenset(
     {
@@ -86,6 +89,7 @@ def _add(
     project: Project, image: str, place: Place, stages: set[str], arguments: dict[str, str], limits: Limits
 ) -> None:
     blanks = Blanks()
+    limits = replace(limits, discovered_bytes=min(limits.discovered_bytes, _LONGEST))
     name = Interpolation(arguments, limits, blanks).text(image.strip("\"'"), place.part, place.file)
     # Stages are also known by their number.
     if name.lower() in stages or name == _EMPTY or name.isdecimal():
@@ -93,10 +97,12 @@ def _add(
     if read_reference(name) is not None:
         project.hits.append(Hit(name, place))
     elif blanks.names:
-        project.notes.append(f"{place} is left out: {', '.join(blanks.names)} has no default")
+        project.notes.append(f"{place} is left out: {', '.join(blanks.names)[:300]} has no default")
     else:
         raise ProjectError(f"{place}: the image is not an image's name: {image!r:.200}")
-    project.notes += [f"{place}: the argument {one} has no default; it is taken as blank" for one in blanks.names]
+    project.notes += [
+        f"{place}: the argument {one:.100} has no default; it is taken as blank" for one in blanks.names
+    ]
 
 
 def _instructions(text: str) -> Iterator[tuple[int, str, str]]:
@@ -105,24 +111,27 @@ def _instructions(text: str) -> Iterator[tuple[int, str, str]]:
     escape, ends = _escape_of(lines), _Ends(lines)
     number = 0
     while number < len(lines):
-        start, joined = number, ""
+        start = number
+        pieces: list[str] = []
         while number < len(lines):
-            line = lines[number].strip()
+            # What continues a line keeps the blanks before it: nothing else stands between the two.
+            line = lines[number].rstrip()
             number += 1
-            if line.startswith("#") or (joined and not line):
+            if line.lstrip().startswith("#") or (pieces and not line):
                 # Comments and empty lines may stand between continued lines.
-                if joined:
+                if pieces:
                     continue
                 break
             if not line.endswith(escape):
-                joined += line
+                pieces.append(line)
                 break
-            joined += line[:-1] + " "
-        instruction, _, rest = joined.strip().partition(" ")
-        if not instruction:
+            pieces.append(line[:-1])
+        words = "".join(pieces).split(None, 1)
+        if not words:
             continue
-        yield start + 1, instruction.upper(), rest.strip()
-        for match in _HEREDOC.finditer(rest) if instruction.upper() in ("RUN", "COPY", "ADD") else ():
+        instruction, rest = words[0].upper(), words[1].strip() if len(words) > 1 else ""
+        yield start + 1, instruction, rest
+        for match in _HEREDOC.finditer(rest) if instruction in ("RUN", "COPY", "ADD") else ():
             number = ends.behind(number, match[1])
 
 

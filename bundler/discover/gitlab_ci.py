@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
+from collections.abc import Mapping
+from dataclasses import replace
+
 from bundler.discover.compose.interpolation import Blanks, Interpolation
 from bundler.discover.hits import Hit, Place, Project
 from bundler.discover.references import read_reference
-from bundler.discover.trees import Mapping, Tree, list_at, mapping_at, text_at
+from bundler.discover.trees import Mapping as TreeMapping
+from bundler.discover.trees import Tree, list_at, mapping_at, text_at
 from bundler.errors import ProjectError
 from bundler.model.limits import Limits
 
@@ -13,6 +18,8 @@ from bundler.model.limits import Limits
 _NO_JOBS = frozenset(
     {"variables", "stages", "include", "workflow", "spec", "pages_domain", "cache", "before_script"}
 )
+#: Characters that the variables of one image may make; no name of one is nearly as long.
+_LONGEST = 100_000
 _JOB_SIGNS = frozenset({"script", "stage", "trigger", "extends"})
 
 
@@ -42,12 +49,12 @@ def add_gitlab_ci(project: Project, tree: Tree, file: str, limits: Limits) -> No
     _add_job(project, {key: tree.get(key) for key in ("image", "services")}, Place(file, "top"), shared, limits)
     for name, job in tree.items():
         if isinstance(job, dict) and name not in _NO_JOBS and name != "image":
-            _add_job(project, job, Place(file, f"job {name}"), {**shared, **_variables(job)}, limits)
+            _add_job(project, job, Place(file, f"job {name}"), ChainMap(_variables(job), shared), limits)
     if tree.get("include") is not None:
         project.notes.append(f"{file}: include is not followed; name the other files too")
 
 
-def _variables(tree: Mapping) -> dict[str, str]:
+def _variables(tree: TreeMapping) -> dict[str, str]:
     found = {}
     for name, value in mapping_at(tree, "variables").items():
         text = str(value) if isinstance(value, str) else text_at(value, "value")
@@ -56,7 +63,9 @@ def _variables(tree: Mapping) -> dict[str, str]:
     return found
 
 
-def _add_job(project: Project, job: Mapping, place: Place, variables: dict[str, str], limits: Limits) -> None:
+def _add_job(
+    project: Project, job: TreeMapping, place: Place, variables: Mapping[str, str], limits: Limits
+) -> None:
     for key, images in (("image", [job.get("image")]), ("service", list_at(job, "services"))):
         for image in images:
             text = str(image) if isinstance(image, str) else text_at(image, "name")
@@ -64,8 +73,9 @@ def _add_job(project: Project, job: Mapping, place: Place, variables: dict[str, 
                 _add(project, text, Place(place.file, f"{place.part}, {key}"), variables, limits)
 
 
-def _add(project: Project, text: str, place: Place, variables: dict[str, str], limits: Limits) -> None:
+def _add(project: Project, text: str, place: Place, variables: Mapping[str, str], limits: Limits) -> None:
     blanks = Blanks()
+    limits = replace(limits, discovered_bytes=min(limits.discovered_bytes, _LONGEST))
     image = text
     # A variable may name others; more rounds than this nobody writes.
     for _ in range(3):
@@ -75,7 +85,7 @@ def _add(project: Project, text: str, place: Place, variables: dict[str, str], l
     if blanks.names or "$[[" in image:
         # What GitLab gives, such as CI_REGISTRY_IMAGE, is known to GitLab only; a name without it is another one.
         project.notes.append(
-            f"{place} is left out: {', '.join(blanks.names) or 'an input'} is not set in the file"
+            f"{place} is left out: {', '.join(blanks.names)[:300] or 'an input'} is not set in the file"
         )
     elif read_reference(image) is not None:
         project.hits.append(Hit(image, place))

@@ -30,7 +30,7 @@ class Place:
     part: str
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.part}"
+        return f"{self.file:.300}: {self.part:.300}"
 
 
 @dataclass(frozen=True)

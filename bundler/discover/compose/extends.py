@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bundler.discover.compose.merge import Path as KeyPath
@@ -22,13 +22,13 @@ class Services:
         file: its name.
         directory: where files that it names are looked for.
         trees: the services.
-        cuts: paths in the services at which what they extend counts no more.
+        cuts: for each service the paths in it at which what it extends counts no more.
     """
 
     file: str
     directory: Path
     trees: Mapping[str, Tree]
-    cuts: tuple[KeyPath, ...] = ()
+    cuts: Mapping[str, tuple[KeyPath, ...]] = field(default_factory=dict)
 
 
 class Extender:
@@ -71,8 +71,7 @@ class Extender:
         own = {key: value for key, value in service.items() if key != "extends"}
         if not isinstance(base, dict):
             return own
-        cuts = tuple(path[2:] for path in services.cuts if path[:2] == ("services", name))
-        return merge_services(cut(base, cuts), own)
+        return merge_services(cut(base, services.cuts.get(name, ())), own)
 
 
 def _extended_name(extends: Tree, name: str, file: str) -> tuple[str, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from bundler.discover.compose.extends import Extender, Services
 from bundler.discover.compose.include import Included, check_local, import_services, read_includes
 from bundler.discover.compose.interpolation import Interpolation
 from bundler.discover.compose.merge import Path as KeyPath
-from bundler.discover.compose.merge import cut, merge_files, without_marks
+from bundler.discover.compose.merge import by_service, cut, merge_services, without_marks
 from bundler.discover.compose.options import STANDARD_INPUT, add_variables
 from bundler.discover.reading import check_size, read_bytes, too_much
 from bundler.discover.trees import Mapping, text_at
@@ -34,9 +35,16 @@ class Model:
 
     def add(self, services: Mapping, cuts: tuple[KeyPath, ...], file: str) -> None:
         """Put the services of one file over those that are there."""
-        merged = merge_files(cut({"services": self.services}, cuts), {"services": services})["services"]
-        self.services = merged if isinstance(merged, dict) else {}
+        for name, paths in by_service(cuts).items():
+            earlier = self.services.get(name)
+            if () in paths:
+                self.services.pop(name, None)
+            elif isinstance(earlier, dict):
+                self.services[name] = cut(earlier, paths)
         for name, service in services.items():
+            earlier = self.services.get(name)
+            both = isinstance(earlier, dict) and isinstance(service, dict)
+            self.services[name] = merge_services(earlier, service) if both else service  # type: ignore[arg-type]
             if name not in self.homes or (isinstance(service, dict) and service.get("image") is not None):
                 self.homes[name] = file
 
@@ -74,7 +82,7 @@ class ComposeFiles:
             files: Their names, relative to where the user is.
             directory: Where the relative paths in them begin.
             interpolation: The variables.
-            chain: The files that include them.
+            chain: The files that include them, with links resolved.
 
         Raises:
             ProjectError, NotFound: they are not Compose files, or name files that are not there.
@@ -86,10 +94,10 @@ class ComposeFiles:
                 extender = Extender(
                     lambda name, place, whose: self._services_of(name, place, whose, interpolation), self._limits
                 )
-                own: Mapping = extender.extended(Services(file, directory, services, cuts))
+                own: Mapping = extender.extended(Services(file, directory, services, by_service(cuts)))
                 homes = dict.fromkeys(own, file)
                 for included in includes:
-                    other = self._included(included, interpolation, (*chain, file))
+                    other = self._included(included, interpolation, (*chain, os.path.realpath(file)))
                     own = import_services(
                         own, other.services, f"{file}: the project that includes {included.files[0]}"
                     )
@@ -99,7 +107,7 @@ class ComposeFiles:
         return model
 
     def _included(self, included: Included, interpolation: Interpolation, chain: tuple[str, ...]) -> Model:
-        if any(_same(included.files[0], file) for file in chain):
+        if os.path.realpath(included.files[0]) in chain:
             way = " includes ".join((*chain, included.files[0]))
             raise ProjectError(f"files include one another in a circle: {way:.1000}")
         if len(chain) > self._limits.project_nesting:
@@ -118,7 +126,7 @@ class ComposeFiles:
             for services, cuts, _ in self._parsed(str(path), path.parent, interpolation, with_includes=False):
                 merged.add(services, cuts, str(path))
                 all_cuts += cuts
-            self._extended[key] = Services(str(path), path.parent, merged.services, all_cuts)
+            self._extended[key] = Services(str(path), path.parent, merged.services, by_service(all_cuts))
         return self._extended[key]
 
     def _parsed(
@@ -167,7 +175,3 @@ def _check_form(tree: Mapping, file: str) -> None:
             raise ProjectError(
                 f"{file} is not a Compose file: it has no services, and {stranger!r:.100} at its top"
             )
-
-
-def _same(one: str, other: str) -> bool:
-    return Path(one).resolve() == Path(other).resolve()

@@ -29,11 +29,13 @@ class Blanks:
         names: in the order in which they came up.
         values: what each place became, so that an image that is wrong because of it can be told from others.
         used: the variables that were set and asked for.
+        chars: how much text variables have made.
     """
 
-    names: list[str] = field(default_factory=list)
+    names: dict[str, None] = field(default_factory=dict)
     values: dict[str, tuple[str, ...]] = field(default_factory=dict)
     used: dict[str, str] = field(default_factory=dict)
+    chars: int = 0
 
     def hidden(self, message: str) -> str:
         """Return a message in which the values of variables are their names again: any may be a secret."""
@@ -53,7 +55,7 @@ class Interpolation:
 
         Args:
             environment: The variables.
-            limits: Bound nesting and how much text comes out, of all calls together.
+            limits: Bound nesting and how much text comes out, with all that have the same blanks.
             blanks: Is told which variables were not set.
             quotes: Whether errors may show what is written; not of a file that holds secrets.
         """
@@ -61,11 +63,10 @@ class Interpolation:
         self.environment = environment
         self.blanks = blanks if blanks is not None else Blanks()
         self._limits = limits
-        self._chars = 0
         self._unset: list[str] = []
 
     def over(self, environment: Mapping[str, str]) -> Interpolation:
-        """Return one for other variables that tells its blanks to the same list."""
+        """Return one for other variables; blanks and the amount of text are counted together."""
         return Interpolation(environment, self._limits, self.blanks)
 
     def tree(self, tree: Tree, where: str, file: str) -> Tree:
@@ -94,7 +95,7 @@ class Interpolation:
         self._unset = []
         value = self._replace(text, 0, where, file)
         if self._unset:
-            self.blanks.names += [name for name in self._unset if name not in self.blanks.names]
+            self.blanks.names.update(dict.fromkeys(self._unset))
             self.blanks.values[value] = tuple(self._unset)
         return value
 
@@ -109,8 +110,8 @@ class Interpolation:
             found.append(text[position:dollar])
             value, position = self._variable(text, dollar, depth, where, file)
             found.append(value)
-            self._chars += len(value)
-            if self._chars > self._limits.discovered_bytes:
+            self.blanks.chars += len(value)
+            if self.blanks.chars > self._limits.discovered_bytes:
                 raise too_much(self._limits.discovered_bytes, f"{file}: variables make too much text")
         found.append(text[position:])
         return "".join(found)

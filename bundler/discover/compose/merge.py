@@ -36,34 +36,28 @@ def _is_reset(tree: Tree) -> bool:
     return isinstance(tree, Marked) and tree.tag == "!reset"
 
 
+def by_service(paths: tuple[Path, ...]) -> dict[str, tuple[Path, ...]]:
+    """Return the paths inside each service, from there on; an empty path is the service itself."""
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        if len(path) > 1 and path[0] == "services":
+            found.setdefault(path[1], []).append(path[2:])
+    return {name: tuple(inside) for name, inside in found.items()}
+
+
 def cut(tree: Mapping, paths: tuple[Path, ...]) -> Mapping:
     """Return a mapping without what lies at these paths."""
+    whole = {path[0] for path in paths if len(path) == 1}
+    deeper: dict[str, list[Path]] = {}
     for path in paths:
-        tree = _cut(tree, path)
-    return tree
-
-
-def _cut(tree: Mapping, path: Path) -> Mapping:
-    if not path or path[0] not in tree:
-        return tree
-    below = tree[path[0]]
-    if len(path) == 1 or not isinstance(below, dict):
-        return {key: value for key, value in tree.items() if key != path[0]} if len(path) == 1 else tree
-    return {**tree, path[0]: _cut(below, path[1:])}
-
-
-def merge_files(base: Mapping, over: Mapping) -> Mapping:
-    """Return the model of one file with that of another over it."""
-    merged = _merge_mappings(base, over)
-    services = {}
-    first, second = base.get("services"), over.get("services")
-    if isinstance(first, dict) and isinstance(second, dict):
-        for name in {**first, **second}:
-            one, other = first.get(name), second.get(name)
-            both = isinstance(one, dict) and isinstance(other, dict)
-            services[name] = merge_services(one, other) if both else (other if name in second else one)  # type: ignore[arg-type]
-        merged["services"] = services
-    return merged
+        if len(path) > 1 and path[0] not in whole:
+            deeper.setdefault(path[0], []).append(path[1:])
+    kept = {key: value for key, value in tree.items() if key not in whole}
+    for key, rest in deeper.items():
+        below = kept.get(key)
+        if isinstance(below, dict):
+            kept[key] = cut(below, tuple(rest))
+    return kept
 
 
 def merge_services(base: Mapping, over: Mapping) -> Mapping:

@@ -88,5 +88,5 @@ class ServiceImages:
             raise ProjectError(f"{place}: the image is not an image's name")
 
     def _left_out(self, place: Place, variables: tuple[str, ...]) -> None:
-        names = ", ".join(dict.fromkeys(variables))
+        names = f"{', '.join(dict.fromkeys(variables)):.300}"
         self.notes.append(f"{place} is left out: its image is no image's name without {names}")

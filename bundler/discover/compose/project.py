@@ -48,5 +48,7 @@ def _read(options: ComposeOptions, standard_input: bytes | None, limits: Limits,
         raise ProjectError(f"{settled.files[0]}: {error.message}", advice=error.advice) from None
     images = ServiceImages(name, settled.separator, model.homes, blanks.values)
     hits = list(images.hits(services))
-    notes = [f"{settled.files[0]}: the variable {one} is not set; it is taken as blank" for one in blanks.names]
-    return Project(name, hits, [*notes, *(blanks.hidden(note) for note in images.notes)])
+    notes = [
+        f"{settled.files[0]}: the variable {one:.100} is not set; it is taken as blank" for one in blanks.names
+    ]
+    return Project(name, hits, [*notes, *images.notes])

@@ -42,7 +42,7 @@ class Kustomizations:
         self.used: set[Path] = set()
         self._project = project
         self._limits = limits
-        self._files = 0
+        self._files = self._steps = 0
 
     def build(
         self, directory: Path, chain: tuple[Path, ...] = (), objects: list[Object] | None = None
@@ -76,6 +76,7 @@ class Kustomizations:
             found = self.build(self._local(directory, name, file), chain, found)
         found = self._patched(found, tree, directory, file)
         images = list_at(tree, "images")
+        self._spend(len(images) * len(found))
         self._tell(tree, file)
         return [(where, _mapping(apply_images(one, images))) for where, one in found] if images else found
 
@@ -92,12 +93,14 @@ class Kustomizations:
         for name in list_at(tree, "patchesStrategicMerge"):
             inline = isinstance(name, str) and "\n" in name
             patches = self._inline(str(name), file) if inline else self._trees(self._local(directory, name, file))
+            self._spend(len(objects) * len(patches))
             objects = _merged(objects, patches, {})
         for patch in mappings_in([*list_at(tree, "patches"), *list_at(tree, "patchesJson6902")]):
             target = mapping_at(patch, "target")
             text = text_at(patch, "patch")
             where = self._local(directory, patch.get("path"), file) if text is None else file
             patches = self._trees(where) if text is None else self._inline(text, file)
+            self._spend(len(objects) * sum(len(one) if isinstance(one, list) else 1 for one in patches))
             for one in patches:
                 if isinstance(one, list):
                     objects = [
@@ -125,6 +128,12 @@ class Kustomizations:
         if not path.exists():
             raise NotFound(f"{file} names {name!r:.200}, which is not there")
         return path
+
+    def _spend(self, steps: int) -> None:
+        """Count patches and images times objects: what grows with the square of a kustomization."""
+        self._steps += steps
+        if self._steps > self._limits.yaml_nodes:
+            raise too_much(self._limits.yaml_nodes, "a kustomization has too many objects and patches")
 
     def _count(self, path: Path) -> None:
         self._files += 1
