@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
 
 from bundler.discover.compose.merge import as_dependencies
 from bundler.discover.trees import Mapping, Tree, list_at
@@ -16,18 +17,24 @@ def enabled(services: Mapping, profiles: Iterable[str]) -> Mapping:
     """Return the services without a profile and those with one that is on; ``*`` turns all on.
 
     Raises:
-        ProjectError: a service needs one that is off or not there.
+        ProjectError: a service needs one that is off or not there, or in the end itself.
     """
     on = {profile.strip() for profile in profiles} - {""}
     kept = {name: service for name, service in services.items() if _is_on(service, on)}
-    for name, service in kept.items():
-        for needed in _needed(service):
-            if needed not in kept:
-                why = "is off: no profile of it is chosen" if needed in services else "is not there"
+    needed = {name: _needed(service) for name, service in kept.items()}
+    for name, others in needed.items():
+        for other, optional in others.items():
+            if other not in kept and not (optional and other in services):
+                why = "is off: no profile of it is chosen" if other in services else "is not there"
                 raise ProjectError(
-                    f"service {name!r:.100} depends on {needed!r:.100}, which {why}",
+                    f"service {name!r:.100} depends on {other!r:.100}, which {why}",
                     advice="Choose the profile with --profile NAME, or all with --profile '*'.",
                 )
+    try:
+        TopologicalSorter(needed).prepare()
+    except CycleError as error:
+        circle = " depends on ".join(error.args[1])
+        raise ProjectError(f"services depend on one another in a circle: {circle:.500}") from None
     return kept
 
 
@@ -36,21 +43,20 @@ def _is_on(service: Tree, on: set[str]) -> bool:
     return not own or _EVERY in on or bool(own & on)
 
 
-def _needed(service: Tree) -> list[str]:
+def _needed(service: Tree) -> dict[str, bool]:
+    """Return the services that one needs, and whether it can do without."""
     if not isinstance(service, dict):
-        return []
+        return {}
     depends = as_dependencies(service.get("depends_on"))
-    needed = []
+    needed = {}
     for name, how in depends.items() if isinstance(depends, dict) else ():
-        optional = isinstance(how, dict) and str(how.get("required")).lower() == "false"
-        if not optional:
-            needed.append(name)
-    needed += [link.partition(":")[0] for link in list_at(service, "links") if isinstance(link, str)]
+        needed[name] = isinstance(how, dict) and str(how.get("required")).lower() == "false"
+    others = [link.partition(":")[0] for link in list_at(service, "links") if isinstance(link, str)]
     for name in list_at(service, "volumes_from"):
         if isinstance(name, str) and not name.startswith("container:"):
-            needed.append(name.partition(":")[0])
+            others.append(name.partition(":")[0])
     for key in _REFERRING:
         value = service.get(key)
         if isinstance(value, str) and value.startswith("service:"):
-            needed.append(value.removeprefix("service:"))
-    return needed
+            others.append(value.removeprefix("service:"))
+    return {**needed, **dict.fromkeys(others, False)}
