@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bundler.api.checks import verify as verify
     from bundler.api.copying import copy as copy
+    from bundler.api.discovering import discover_images as discover_images
     from bundler.api.packing import pack as pack
     from bundler.api.parity import parity as parity
     from bundler.api.repairing import repair as repair
@@ -39,6 +40,7 @@ _HOMES = {
     "answer": "bundler.api.requests",
     "answer_from_images": "bundler.api.requests",
     "copy": "bundler.api.copying",
+    "discover_images": "bundler.api.discovering",
     "extract": "bundler.api.transfers",
     "load": "bundler.api.transfers",
     "open_bundle": "bundler.bundle.reader",

@@ -64,6 +64,13 @@ class ConfigError(UsageError):
     default_advice = "Correct the file; `airbundle schema` prints what it may hold."
 
 
+class ProjectError(ConfigError):
+    """A file in which images are looked for is not what its kind asks, or names what is not there."""
+
+    code = "project"
+    default_advice = "Correct what is named, or search something else."
+
+
 class InvalidReference(UsageError):
     """An image name does not follow the grammar of references."""
 

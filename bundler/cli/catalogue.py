@@ -15,6 +15,8 @@ COMMANDS = {
     "Near side": {
         "plan": "Say what a pack would do: images, what is shared, sizes, parts, free space. Nothing is written.",
         "pack": "Pack images, grouped by application, into a bundle of parts that fit the medium.",
+        "discover": "Find the images that projects name, and print a configuration for pack: one application per "
+        "project.",
     },
     "Carrying": {
         "inspect": "Show what a bundle holds, and what of it has not arrived: applications, images, sizes. "

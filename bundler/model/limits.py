@@ -19,6 +19,9 @@ CHANGEABLE = (
     "layer_bytes",
     "layer_ratio",
     "window_log",
+    "discovered_bytes",
+    "discovered_files",
+    "yaml_nodes",
 )
 
 
@@ -78,6 +81,14 @@ class Limits:
         engine_answer_bytes: an engine's answer to a question.
         engine_line_bytes: one line of an engine's answer to a load.
         engine_messages: what is kept of the lines in which an engine says what it loaded.
+        discovered_bytes: size of one file in which images are looked for; of all Compose files of a project
+            together; of what the variables in them make, in characters.
+        discovered_files: files and directories that one search looks at.
+        yaml_nodes: values in one YAML file, each alias counted as what it stands for.
+        yaml_depth: nesting of mappings and lists in a YAML file.
+        project_files: files of one Compose project or kustomization, each as often as it is read.
+        project_nesting: files that include one another, services that extend one another, default values of
+            variables inside default values, kustomizations on one another.
     """
 
     document_bytes: int = 4 * _MIB
@@ -116,6 +127,12 @@ class Limits:
     engine_answer_bytes: int = 64 * _MIB
     engine_line_bytes: int = 1 * _MIB
     engine_messages: int = 1_000
+    discovered_bytes: int = 64 * _MIB
+    discovered_files: int = 100_000
+    yaml_nodes: int = 2_000_000
+    yaml_depth: int = 100
+    project_files: int = 1_000
+    project_nesting: int = 32
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.fuzz import archives, documents, parity, peers, requests, texts
+from tests.fuzz import archives, discover, documents, parity, peers, requests, texts
 from tests.fuzz.target import Target
 
 TARGETS: dict[str, Target] = {
     target.name: target
-    for group in (texts, documents, archives, peers, requests, parity)
+    for group in (texts, documents, archives, peers, requests, parity, discover)
     for target in group.TARGETS
 }

@@ -22,6 +22,10 @@ from bundler.content.hashing import sha256
 from bundler.content.streams import MemoryStream, read_all
 from bundler.content.tar import END_OF_ARCHIVE, TarReader, file_header
 from bundler.content.trees import collect_tree
+from bundler.discover.compose.interpolation import Interpolation
+from bundler.discover.compose.options import ComposeOptions
+from bundler.discover.projects import Inputs, find_projects
+from bundler.discover.yaml_documents import parse_documents
 from bundler.errors import ConfigError, LimitExceeded, ProtocolError, SignatureRefused, UsageError
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
@@ -211,6 +215,24 @@ def _padded(data: bytes, length: int) -> bytes:
     return data + b" " * (length - len(data))
 
 
+def _long_list(limits: Limits, directory: Path) -> object:
+    (directory / "images.txt").write_bytes(_padded(b"a:1\n", 40))
+    return find_projects(Inputs(("images.txt",), ComposeOptions(directory=directory), limits=limits))
+
+
+def _full_directory(limits: Limits, directory: Path) -> object:
+    for name in ("a.txt", "b.txt", "images.txt"):
+        (directory / name).write_bytes(b"a:1\n")
+    return find_projects(Inputs((".",), ComposeOptions(directory=directory), limits=limits))
+
+
+def _included(limits: Limits, directory: Path) -> object:
+    """The first file is read twice: for its name comes before its variables."""
+    (directory / "compose.yaml").write_bytes(b"include: [more.yaml]\n")
+    (directory / "more.yaml").write_bytes(b"services: {a: {image: 'a:1'}}\n")
+    return find_projects(Inputs((".",), ComposeOptions(directory=directory), limits=limits))
+
+
 _ZEROS = compress(bytes(12 << 20), "zstd")
 _RATIO = -(-(12 << 20) // (len(_ZEROS) + CREDIT_BYTES))
 _LAYERS = [b"1", b"2", b"3"]
@@ -274,6 +296,13 @@ INPUTS = (
     Input("window_log", 18, lambda on, _: _unpacked(_frame(18), "zstd", on)),
     Input("redirects", 3, _redirects, ProtocolError),
     Input("engine_answer_bytes", 200, _engine, ProtocolError),
+    Input("discovered_bytes", 40, _long_list, ConfigError),
+    Input("discovered_files", 3, _full_directory, ConfigError),
+    Input("yaml_nodes", 7, lambda on, _: parse_documents(b"- &a [x, y]\n- *a\n", "it", on), ConfigError),
+    Input("yaml_depth", 3, lambda on, _: parse_documents(b"[{a: [b]}]", "it", on), ConfigError),
+    Input("project_files", 3, _included, ConfigError),
+    Input("project_nesting", 3,
+          lambda on, _: Interpolation({}, on).text("${A:-${B:-${C:-x}}}", "it", "file"), ConfigError),
     Input("engine_line_bytes", 80,
           lambda on, _: read_load_answer([_padded(b'{"stream":"x"}', 80) + b"\n"], "loading", on), ProtocolError),
     Input("engine_line_bytes", 80,

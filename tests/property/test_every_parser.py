@@ -53,6 +53,9 @@ _READ_BY = {
     "transports/registry/address.py": "location", "transports/registry/answers.py": "error-body",
     "transports/registry/retries.py": "retry-after", "transports/registry/upload/saved.py": "saved-upload",
     "transports/registry/upload/protocol.py": "ranges", "transports/registry/credentials.py": "credentials",
+    "discover/yaml_documents.py": "project-yaml", "discover/compose/dotenv.py": "dotenv",
+    "discover/compose/interpolation.py": "interpolation", "discover/compose/project.py": "compose",
+    "discover/single_file.py": "project-file", "discover/update.py": "config-update",
 }  # fmt: skip
 
 

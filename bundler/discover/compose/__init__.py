@@ -1,0 +1,1 @@
+"""Compose files, as the Compose specification and `docker compose config --images` read them."""

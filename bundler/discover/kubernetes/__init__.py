@@ -1,0 +1,1 @@
+"""Kubernetes manifests, kustomizations and the values of Helm charts."""
