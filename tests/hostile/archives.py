@@ -91,7 +91,7 @@ BAD_JSON = {
     "NaN": b"[NaN]",
     "lone surrogate": rb'[{"Config":"\ud800","Layers":[]}]',
     "NUL in a name": rb'[{"Config":"config.json\u0000","Layers":["layer.tar"],"RepoTags":["bad.test/app:1"]}]',
-    "too large": b"[" + b" " * (5 << 20) + b"]",
+    "too large": b"[" + b" " * (32 << 20) + b"]",
     "many": b"[" + b"[]," * 900_000 + b"[]]",
     "another type": b'"text"',
 }
