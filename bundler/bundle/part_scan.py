@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bundler.bundle.block_reader import read_from
 from bundler.bundle.manifest import Part
+from bundler.bundle.read_meter import ReadMeter
 from bundler.content.files import PARTIAL_SUFFIX, disk_errors, open_regular
 from bundler.content.hashing import Sha256, block_sum
 from bundler.errors import DiskError, NotFound, NotReadable, NotRegular
@@ -69,9 +70,11 @@ class ScannedPart:
 class PartScan:
     """Scans parts one after another; hashing runs beside reading, in threads that outlive a part."""
 
-    def __init__(self, block_bytes: int, *, with_sha256: bool) -> None:
+    def __init__(self, block_bytes: int, *, with_sha256: bool, meter: ReadMeter | None = None) -> None:
+        """Prepare to read blocks of this size; ``meter`` times their reading."""
         self._block_bytes = block_bytes
         self._with_sha256 = with_sha256
+        self._meter = meter
         # One thread each, so that each sees the blocks in their order.
         self._hasher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="part-hash")
         self._feeder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="blob-check")
@@ -93,7 +96,7 @@ class PartScan:
         Raises:
             NotReadable: this user may not read one: it was not checked, which is not the same as bad.
         """
-        run = _Run(part, self._block_bytes, self._with_sha256)
+        run = _Run(part, self._block_bytes, self._with_sha256, self._meter)
         while len(self._buffers) < len(paths):
             self._buffers.append(
                 (memoryview(bytearray(self._block_bytes)), memoryview(bytearray(self._block_bytes)))
@@ -138,7 +141,8 @@ class PartScan:
 class _Run:
     """The scan of one part."""
 
-    def __init__(self, part: Part, block_bytes: int, with_sha256: bool) -> None:
+    def __init__(self, part: Part, block_bytes: int, with_sha256: bool, meter: ReadMeter | None) -> None:
+        self._meter = meter
         self.part = part
         self.absent: list[int] = []
         self.sums: Sha256 | None = None
@@ -165,7 +169,7 @@ class _Run:
             except DiskError as error:
                 copy.problems.append(self._whole(4, "unreadable", f"{self.part.size} bytes", str(error)))
             else:
-                self.open_copies.append(_OpenCopy(copy, file, self.part, self._with_sha256))
+                self.open_copies.append(_OpenCopy(copy, file, self.part, self._with_sha256, self._meter))
             self._copies.append(copy)
         # With one copy its own sum says all.
         if self._with_sha256 and len(self.open_copies) > 1:
@@ -188,8 +192,11 @@ class _Run:
 class _OpenCopy:
     """A file that is read from its beginning to its end."""
 
-    def __init__(self, copy: ScannedCopy, file: int, part: Part, with_sha256: bool) -> None:
+    def __init__(
+        self, copy: ScannedCopy, file: int, part: Part, with_sha256: bool, meter: ReadMeter | None
+    ) -> None:
         self.file = file
+        self._meter = meter
         self.sums: Sha256 | None = Sha256() if with_sha256 else None
         self._copy = copy
         self._part = part
@@ -222,7 +229,8 @@ class _OpenCopy:
     def _try_to_read(self, number: int, offset: int, block: memoryview) -> PartProblem | None:
         part = self._part
         try:
-            with disk_errors(self._copy.path):
+            reading = self._meter.reading(len(block)) if self._meter else contextlib.nullcontext()
+            with disk_errors(self._copy.path), reading:
                 os.lseek(self.file, offset, os.SEEK_SET)
                 filled = read_from(self.file, block)
         except DiskError as error:

@@ -9,8 +9,11 @@ part · 6 closure · 7 digest of every blob · 8 DiffID of every layer
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bundler.bundle.blob_check import BlobCheck
@@ -28,6 +31,7 @@ from bundler.bundle.repair.erasures import Erasures
 from bundler.bundle.repair.scanned_blocks import lost_blocks
 from bundler.bundle.repair.stripe_map import StripeMap
 from bundler.bundle.repair.verdicts import judged, with_copy_judged
+from bundler.bundle.scan_queue import Job, run_scans
 from bundler.bundle.strangers import find_strangers
 from bundler.errors import NotReadable
 from bundler.progress import SILENT, Progress, Task
@@ -116,6 +120,8 @@ class _Verification:
         self._impact = ImpactMap(bundle.manifest)
         self._findings: list[Finding] = list(bundle.findings)
         self._directories = bundle.locations.directories
+        # Parts may be read by several threads; progress is told by one at a time.
+        self._lock = threading.Lock()
 
     def examination(self, signature: SignatureCheck | None, readme: bytes | None) -> Examination:
         if signature is not None:
@@ -123,13 +129,8 @@ class _Verification:
         if readme is not None:
             self._check_readme(readme)
         left_by_systems = self._check_strangers()
-        scan = PartScan(self._manifest.block_bytes, with_sha256=self._last >= 5)
-        try:
-            for archive in self._manifest.archives:
-                self._check_archive(archive, scan)
-            self._check_parity(scan)
-        finally:
-            scan.close()
+        run_scans(self._scans_to_make(), self._manifest.block_bytes, with_sha256=self._last >= 5)
+        self._check_parity()
         if self._last >= 6:
             for application in self._manifest.applications:
                 for image in application.images:
@@ -140,7 +141,17 @@ class _Verification:
         report = VerificationReport(self._manifest.id, self._level, tuple(found), left_by_systems)
         return Examination(report, self._scans, self._parity)
 
-    def _check_parity(self, scan: PartScan) -> None:
+    def _scans_to_make(self) -> list[Job]:
+        """Return what reads every part: each by itself, or archive by archive where blobs are followed through."""
+        if self._last >= 7:
+            return [partial(self._check_archive, archive) for archive in self._manifest.archives]
+        return [
+            partial(self._check_part, archive, index, None)
+            for archive in self._manifest.archives
+            for index in range(len(archive.parts))
+        ]
+
+    def _check_parity(self) -> None:
         """Checks 1 and 3 to 5 of the parity, if there is one."""
         self._findings += [self._placed(*found) for found in check_parity_tables(self._parity)]
         if not self._bundle.is_unfinished:
@@ -148,10 +159,11 @@ class _Verification:
             self._findings += [self._placed(*found) for found in lost]
         table = self._parity.table
         if table is not None:
-            scanned = scan_parity(table, self._bundle.locations, scan, self._task)
-            for file, (seen, verdicts) in zip(table.files, scanned, strict=True):
-                self._scans[file.file] = seen
-                self._findings += [self._finding(file, verdict, Impact()) for verdict in verdicts]
+            with closing(PartScan(self._manifest.block_bytes, with_sha256=self._last >= 5)) as scan:
+                scanned = scan_parity(table, self._bundle.locations, scan, self._task)
+                for file, (seen, verdicts) in zip(table.files, scanned, strict=True):
+                    self._scans[file.file] = seen
+                    self._findings += [self._finding(file, verdict, Impact()) for verdict in verdicts]
 
     def _with_parity(self, findings: list[Finding]) -> list[Finding]:
         """Say of each finding whether parity can put it right."""
@@ -193,24 +205,28 @@ class _Verification:
 
     def _check_archive(self, archive: Archive, scan: PartScan) -> None:
         """Checks 3, 4, 5, and with them in the same pass 7 and 8."""
-        parts = self._bundle.parts_of(archive.name)
-        blobs = (
-            BlobCheck(self._impact.blobs_in(archive.name), self._bundle.limits, self._report_blob)
-            if self._last >= 7
-            else None
-        )
+        blobs = BlobCheck(self._impact.blobs_in(archive.name), self._bundle.limits, self._report_blob)
         try:
-            for index, part in enumerate(archive.parts):
-                self._task.describe(part.file)
-                start = parts.start_of(index)
-                consumer = _shifted(blobs, start) if blobs is not None else None
-                copies = parts.locations.candidates(part.file)
-                scanned = self._scans[part.file] = scan.scan(copies, part, consumer, self._task.advance)
-                for verdict in judge(part, scanned, parts.block_bytes):
-                    self._report_part(archive, part, start, verdict)
+            for index in range(len(archive.parts)):
+                self._check_part(archive, index, blobs, scan)
         finally:
-            if blobs is not None:
-                blobs.close()
+            blobs.close()
+
+    def _check_part(self, archive: Archive, index: int, blobs: BlobCheck | None, scan: PartScan) -> None:
+        """Checks 3, 4, 5 of one part."""
+        parts, part = self._bundle.parts_of(archive.name), archive.parts[index]
+        with self._lock:
+            self._task.describe(part.file)
+        start = parts.start_of(index)
+        consumer = _shifted(blobs, start) if blobs is not None else None
+        copies = parts.locations.candidates(part.file)
+        scanned = self._scans[part.file] = scan.scan(copies, part, consumer, self._advance)
+        for verdict in judge(part, scanned, parts.block_bytes):
+            self._report_part(archive, part, start, verdict)
+
+    def _advance(self, count: int) -> None:
+        with self._lock:
+            self._task.advance(count)
 
     def _report_part(self, archive: Archive, part: Part, start: int, verdict: Verdict) -> None:
         # What stands behind the end of a part hits no image, but the file is not what left the near side.

@@ -11,7 +11,6 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -40,19 +39,31 @@ def main() -> int:
     options = Options(asked.quick, asked.pairs or (1 if asked.quick else _PAIRS), asked.cache)
     names = asked.only or list(WORKS)
     started, load = time.monotonic(), load_average()
+    rows: list[Row | Skipped] = []
+    broken: list[str] = []
+    text = ""
     with contextlib.ExitStack() as ends:
         stage = _stage(options, ends)
-        rows, broken = _run(stage, names)
-        images = stage.images_in_use
-    conditions = _conditions(options, images, load, time.monotonic() - started)
-    text = figures(markdown(rows), machine := description(), conditions)
+        for name in names:
+            found, is_whole = _run(stage, name)
+            rows += found
+            broken += [] if is_whole else [name]
+            # After each work: a run of an hour that is interrupted leaves what it measured.
+            conditions = _conditions(options, stage.images_in_use, load, time.monotonic() - started)
+            text = _save(asked, rows, conditions)
     print(text)
+    return 1 if broken else 0
+
+
+def _save(asked: argparse.Namespace, rows: list[Row | Skipped], conditions: dict[str, str]) -> str:
+    """Write the rows so far where they were asked for; return the text."""
+    text = figures(markdown(rows), machine := description(), conditions)
     if asked.json:
         values = {"machine": machine, "conditions": conditions, "rows": documents(rows)}
         asked.json.write_text(json.dumps(values, indent=2) + "\n")
     if asked.write_docs:
         write_figures(_PAGE, text)
-    return 1 if broken else 0
+    return text
 
 
 def _arguments() -> argparse.Namespace:
@@ -103,21 +114,18 @@ def _stage(options: Options, ends: contextlib.ExitStack) -> Stage:
     return Stage(options, work, ends, _say)
 
 
-def _run(stage: Stage, names: Sequence[str]) -> tuple[list[Row | Skipped], list[str]]:
-    """Return the rows of all works, and the names of those that broke."""
+def _run(stage: Stage, name: str) -> tuple[list[Row | Skipped], bool]:
+    """Return the rows of a work, and whether none of its runs broke."""
     rows: list[Row | Skipped] = []
-    broken = []
-    for name in names:
-        _say(name)
-        try:
-            for row in WORKS[name](stage):
-                rows.append(row)
-                _say(one_line(row))
-        except (BrokenRun, ServerFailed, TooFewFiles) as error:
-            _say(f"{name}: BROKEN: {error}")
-            rows.append(Skipped(name, "a run broke; no figure is taken from it"))
-            broken.append(name)
-    return rows, broken
+    _say(name)
+    try:
+        for row in WORKS[name](stage):
+            rows.append(row)
+            _say(one_line(row))
+    except (BrokenRun, ServerFailed, TooFewFiles) as error:
+        _say(f"{name}: BROKEN: {error}")
+        return [*rows, Skipped(name, "a run broke; no figure is taken from it")], False
+    return rows, True
 
 
 def _conditions(options: Options, images: ImageSet | None, load: str, seconds: float) -> dict[str, str]:
