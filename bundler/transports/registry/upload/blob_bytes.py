@@ -13,7 +13,7 @@ from bundler.transports.registry.stopping import Stopping
 from bundler.transports.registry.wire import Body
 
 #: The unit of sending: a socket must get rid of it within its time limit, also over a slow line.
-_SLICE_BYTES = 256 << 10
+_SLICE_BYTES = 64 << 10
 
 
 class BlobBytes:
