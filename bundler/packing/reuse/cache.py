@@ -18,6 +18,7 @@ from pathlib import Path
 
 from bundler.bundle.opening import read_small
 from bundler.content.compression import Encoder
+from bundler.content.file_lock import SharedLock
 from bundler.content.files import disk_errors
 from bundler.content.regular_file import RegularFileStream
 from bundler.content.streams import ByteStream, VerifiedStream
@@ -25,7 +26,6 @@ from bundler.errors import AirbundleError, MalformedDocument
 from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.packing.reuse.entries import Entry, parse_entry
-from bundler.packing.reuse.shared_lock import SharedLock
 from bundler.packing.reuse.stores import Held
 
 DEFAULT_CACHE_SIZE = "20GiB"

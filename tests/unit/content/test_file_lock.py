@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bundler.content.file_lock import FileLock
+from bundler.content.file_lock import FileLock, SharedLock
 from bundler.errors import NotFound, OutputExists
 
 
@@ -48,3 +48,13 @@ def test_a_holder_that_is_killed(tmp_path: Path) -> None:
             FileLock(tmp_path / "lock")
         process.kill()
     FileLock(tmp_path / "lock").release()
+
+
+def test_a_lock_of_several(tmp_path: Path) -> None:
+    one, two = SharedLock(tmp_path / "lock"), SharedLock(tmp_path / "lock")
+    assert not one.upgrade()
+    one.release()
+    one.release()
+    assert two.upgrade()
+    assert not one.upgrade()
+    two.release()

@@ -21,7 +21,6 @@ from bundler.packing.reuse import filling
 from bundler.packing.reuse.cache import Cache
 from bundler.packing.reuse.entries import Entry, parse_entry, write_entry
 from bundler.packing.reuse.opening import open_reuse
-from bundler.packing.reuse.shared_lock import SharedLock
 from tests.builders import KIB, SMALL, TwoApplications, contents_of, layer
 from tests.fakes.memory import MemorySource
 from tests.fakes.streams import read_and_close
@@ -272,16 +271,6 @@ def test_a_cache_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "cache").touch()
     with pytest.raises(DiskError), open_reuse(cache=tmp_path / "cache"):
         pass
-
-
-def test_the_lock(tmp_path: Path) -> None:
-    one, two = SharedLock(tmp_path / "lock"), SharedLock(tmp_path / "lock")
-    assert not one.upgrade()
-    one.release()
-    one.release()
-    assert two.upgrade()
-    assert not one.upgrade()
-    two.release()
 
 
 # -- notes ------------------------------------------------------------------------------------------------
