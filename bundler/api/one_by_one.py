@@ -1,19 +1,22 @@
-"""Images of a bundle into a destination, one after another: what can be done is done, and nobody is forgotten."""
+"""Images of a bundle into a destination, one by one: what can be done is done, and nobody is forgotten."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import partial
 
 from bundler.api.transfer_report import TransferReport, WaitingImage, still_waiting
 from bundler.bundle.manifest import Application, Image
 from bundler.bundle.presence import Presence
 from bundler.bundle.reader import Bundle
-from bundler.content.images import ImageDestination, PutResult
+from bundler.content.images import ConcurrentDestination, ImageDestination, PutResult
+from bundler.destinations.workers import run_all
 from bundler.errors import (
     AirbundleError,
     DamagedBundle,
     IncompleteBundle,
+    Interrupted,
     ProtocolError,
     ServerFault,
     Unreachable,
@@ -30,7 +33,7 @@ def put_images(
     label: str,
     progress: Progress,
 ) -> TransferReport:
-    """Put one image after another; one that fails does not stop the others, a lost destination does.
+    """Put each image, several at once where that gains; one that fails stops no other, a lost destination does.
 
     Images whose parts have not all arrived are left out, as far as names and sizes of files tell before their
     first byte is sent, and else as soon as it shows.
@@ -65,6 +68,7 @@ class _Run:
         self.failures: list[tuple[str, AirbundleError]] = []
         self.waiting: list[WaitingImage] = []
         self.not_tried: list[str] = []
+        self._lost: AirbundleError | None = None
 
     @property
     def is_short(self) -> bool:
@@ -88,19 +92,49 @@ class _Run:
     def put(self, images: Sequence[Image], destination: ImageDestination, task: Task) -> None:
         """Put them all, as far as the destination stays there."""
         seen: set[Digest] = set()
-        for number, image in enumerate(images):
+        actions = []
+        for image in images:
             share = _Share(task, _bytes_of(self._bundle, [image], seen))
             seen.update(image.blobs)
-            try:
-                self.results.append(destination.put(self._bundle.outgoing(image), self._bundle, share))
-            except IncompleteBundle as error:
-                self.waiting.append(WaitingImage(image.reference, error.parts))
-            except AirbundleError as error:
-                self.failures.append((image.reference, error))
-                if _is_lost(error):
-                    self._leave([rest.reference for rest in images[number + 1 :]], error)
-                    break
-            share.complete()
+            actions.append(partial(self._put_one, image, destination, share))
+        if isinstance(destination, ConcurrentDestination):
+            outcomes = run_all(actions, destination.images_at_once, destination.stopping)
+        else:
+            outcomes = [action() for action in actions]
+        for image, outcome in zip(images, outcomes, strict=True):
+            self._enter(image, outcome)
+
+    def _put_one(
+        self, image: Image, destination: ImageDestination, share: _Share
+    ) -> PutResult | AirbundleError | None:
+        """Put one image; return what became of it, ``None`` if its turn never came."""
+        if self._lost is not None:
+            return None
+        try:
+            result = destination.put(self._bundle.outgoing(image), self._bundle, share)
+        except Interrupted:
+            raise
+        except AirbundleError as error:
+            if _is_lost(error):
+                self._lost = error
+            else:
+                share.complete()
+            return error
+        share.complete()
+        return result
+
+    def _enter(self, image: Image, outcome: PutResult | AirbundleError | None) -> None:
+        if isinstance(outcome, PutResult):
+            self.results.append(outcome)
+        elif isinstance(outcome, IncompleteBundle):
+            self.waiting.append(WaitingImage(image.reference, outcome.parts))
+        elif outcome is not None:
+            self.failures.append((image.reference, outcome))
+        else:
+            assert self._lost is not None, "nothing else keeps an image from being tried"
+            error = Unreachable(f"not tried, the destination was lost: {self._lost}", advice=self._lost.advice)
+            self.failures.append((image.reference, error))
+            self.not_tried.append(image.reference)
 
     def give_up(self, references: Iterable[str]) -> None:
         """Take images that were put, or were ready, for failed: another one keeps the whole from being written."""
@@ -108,11 +142,6 @@ class _Run:
         error = type(cause)(f"not written, because another image is not: {cause}", advice=cause.advice)
         self.failures += [(reference, error) for reference in references]
         self.results = []
-
-    def _leave(self, references: Sequence[str], cause: AirbundleError) -> None:
-        lost = Unreachable(f"not tried, the destination was lost: {cause}", advice=cause.advice)
-        self.failures += [(reference, lost) for reference in references]
-        self.not_tried += references
 
 
 def _is_lost(error: AirbundleError) -> bool:

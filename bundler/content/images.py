@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+from bundler.content.stopping import Stopping
 from bundler.content.streams import ByteStream
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
@@ -218,7 +219,7 @@ class PutResult:
 
 
 class ImageDestination(Protocol):
-    """Where images are put. Used by one thread; it may work in several itself.
+    """Where images are put. Used by one thread, unless it is a :class:`ConcurrentDestination`.
 
     Attributes:
         is_one_file: whether it is a single file, which must hold all images that were asked for or not exist.
@@ -247,3 +248,16 @@ class ImageDestination(Protocol):
 
     def abort(self) -> None:
         """Close after an error; leave nothing half-written under a final name."""
+
+
+@runtime_checkable
+class ConcurrentDestination(Protocol):
+    """An ``ImageDestination`` into which several threads may put images at once.
+
+    Attributes:
+        images_at_once: how many images it gains by.
+        stopping: whoever asks it for an end stops every ``put`` that runs.
+    """
+
+    images_at_once: int
+    stopping: Stopping

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 from bundler.errors import Interrupted
 
@@ -17,15 +18,35 @@ class Stopping:
     def __init__(self) -> None:
         self._asked = threading.Event()
         self._cut = threading.Event()
+        self._lock = threading.Lock()
+        # Not kept from being collected: a child is of no use to the parent.
+        self._children: weakref.WeakSet[Stopping] = weakref.WeakSet()
+
+    def child(self) -> Stopping:
+        """Return one for a part of the work: it may be stopped alone, and is stopped with the whole."""
+        child = Stopping()
+        with self._lock:
+            self._children.add(child)
+            if self._cut.is_set():
+                child.cut()
+            elif self._asked.is_set():
+                child.ask()
+        return child
 
     def ask(self) -> None:
         """From now on nothing new is begun, and no wait goes on."""
-        self._asked.set()
+        with self._lock:
+            self._asked.set()
+            for child in self._children:
+                child.ask()
 
     def cut(self) -> None:
         """From now on nothing is gone on with."""
-        self._asked.set()
-        self._cut.set()
+        with self._lock:
+            self._asked.set()
+            self._cut.set()
+            for child in self._children:
+                child.cut()
 
     @property
     def asked(self) -> bool:

@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 
 from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult
+from bundler.content.stopping import Stopping
 from bundler.destinations.registry_plan import PushPlan, plan_push
+from bundler.destinations.underway import Underway
 from bundler.destinations.workers import run_all
 from bundler.errors import InvalidReference, NotFound, PolicyRefused, Refused, Unauthorised, UsageError
 from bundler.model import media_types
@@ -24,7 +26,6 @@ from bundler.transports.registry.client import RegistryClient, Repository
 from bundler.transports.registry.credentials import CredentialFinder, docker_credentials
 from bundler.transports.registry.manifests import find_manifest, put_manifest
 from bundler.transports.registry.retries import Retries, RetryPolicy
-from bundler.transports.registry.stopping import Stopping
 from bundler.transports.registry.upload.protocol import UploadState, mount_blob, start_upload
 from bundler.transports.registry.upload.saved import SavedUploads
 from bundler.transports.registry.upload.uploader import Sent, Uploader
@@ -34,7 +35,7 @@ _MOST_JOBS = 32
 
 
 class RegistryDestination:
-    """Puts images into one registry, an ``ImageDestination``.
+    """Puts images into one registry, a ``ConcurrentDestination``.
 
     An image ``reg.test/shop/web:1`` goes to ``DEST[/PREFIX]/shop/web:1``: the registry that it came from is
     dropped, its repository is kept whole (``busybox:1`` is ``library/busybox:1``, as everywhere in OCI), and so
@@ -42,6 +43,8 @@ class RegistryDestination:
     """
 
     is_one_file = False
+    #: So many may ask and be answered beside one another; how many blobs are sent at once, ``jobs`` says.
+    images_at_once = 4
 
     def __init__(
         self,
@@ -89,15 +92,17 @@ class RegistryDestination:
             address,
             credentials=credentials,
             limits=limits,
-            connections=jobs,
+            connections=jobs + self.images_at_once,
             ca_file=ca_file,
             retries=Retries(retries or RetryPolicy(), tell=progress.message),
         )
         self._jobs = jobs
         self._on_existing_tag = on_existing_tag
         self._uploader = Uploader(piece_bytes, jobs=jobs, saved=SavedUploads(state_directory))
+        self.stopping = Stopping()
         # In which repository a blob is known to be; only the registry's own word is entered.
         self._homes: dict[Digest, str] = {}
+        self._underway = Underway()
 
     def target(self, reference: Reference) -> Reference:
         """Return the name that an image gets here.
@@ -129,7 +134,7 @@ class RegistryDestination:
         """
         plan = _without_absent_foreign(plan_push(image.tree), reader)
         target = self.target(image.reference)
-        stopping = Stopping()
+        stopping = self.stopping.child()
         retries = self._client.retries.with_manners(wait=stopping.wait)
         repository = Repository(self._client, target.repository, push=True, retries=retries)
         name = target.tag or str(plan.root)
@@ -195,6 +200,13 @@ class RegistryDestination:
         return Sent.total(run_all(actions, self._jobs, stopping))
 
     def _put_blob(
+        self, repository: Repository, blob: Descriptor, reader: BlobReader, task: Task, stopping: Stopping
+    ) -> Sent:
+        # What another image has sent meanwhile is there, or can be taken over from its repository.
+        with self._underway.alone(blob.digest, stopping):
+            return self._put_blob_alone(repository, blob, reader, task, stopping)
+
+    def _put_blob_alone(
         self, repository: Repository, blob: Descriptor, reader: BlobReader, task: Task, stopping: Stopping
     ) -> Sent:
         if self._homes.get(blob.digest) == repository.name or has_blob(repository, blob):

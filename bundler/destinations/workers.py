@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from bundler.content.stopping import Stopping
 from bundler.errors import Interrupted
-from bundler.transports.registry.stopping import Stopping
 
 T = TypeVar("T")
 

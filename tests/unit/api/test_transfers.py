@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import threading
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from bundler.api.transfer_report import TransferReport, WaitingImage
 from bundler.api.transfers import Selection, extract
 from bundler.bundle.reader import Bundle, open_bundle
 from bundler.content.images import BlobReader, ImageDestination, OutgoingImage, PutResult
+from bundler.content.stopping import Stopping
 from bundler.errors import (
     AirbundleError,
     DamagedBundle,
@@ -167,6 +169,61 @@ def test_a_lost_destination_stops_and_no_image_is_forgotten(bundle: Bundle) -> N
     assert report.not_tried == (SHOP,)
     assert progress.total is not None
     assert progress.task_made.done <= progress.total
+
+
+class AtOnce(MemoryDestination):
+    """Takes several images at once, and waits until it has them."""
+
+    images_at_once = 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopping = Stopping()
+        self._meeting = threading.Barrier(2)
+        self._lock = threading.Lock()
+
+    def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
+        if str(image.reference) != SHOP:
+            self._meeting.wait(30)
+        with self._lock:
+            return super().put(image, reader, task)
+
+
+def test_several_images_at_once(bundle: Bundle) -> None:
+    destination = AtOnce()
+    report, progress = transfer(bundle, destination)
+    assert [result.reference for result in report.results] == ALL
+    assert destination.state == "finished"
+    assert progress.total == progress.task_made.done
+
+
+def test_a_lost_destination_of_several_images_at_once(bundle: Bundle) -> None:
+    error = Unreachable("gone")
+
+    class Lost(AtOnce):
+        def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
+            self._meeting.wait(30)
+            raise error
+
+    report, _ = transfer(bundle, Lost())
+    assert report.results == ()
+    assert [name for name, _ in report.failures] == ALL
+    assert report.not_tried == (SHOP,)
+
+
+def test_an_end_is_asked_of_all_images_at_once(bundle: Bundle) -> None:
+    class Interrupting(AtOnce):
+        def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
+            if str(image.reference) == ERP:
+                _thread.interrupt_main()
+            self.stopping.wait(30)
+            raise AssertionError("nobody asked for an end")
+
+    destination = Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        transfer(bundle, destination)
+    assert destination.stopping.asked
+    assert destination.state == "aborted"
 
 
 def test_damage_of_a_part_fails_the_images_it_hits(bundle: Bundle, packed: TwoApplications) -> None:

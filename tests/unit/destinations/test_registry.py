@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from bundler.content.images import BlobReader, OutgoingImage, PutResult, RegistryForm
 from bundler.content.streams import ByteStream
 from bundler.destinations.registry import RegistryDestination
+from bundler.destinations.workers import run_all
 from bundler.errors import (
     AirbundleError,
     DamagedContent,
@@ -243,6 +245,23 @@ def test_jobs_are_bounded(pusher: Pusher, jobs: int) -> None:
 
 
 # -- what need not be sent --------------------------------------------------------------------------------------
+
+
+def test_images_at_once_send_what_they_share_once(
+    fake: FakeRegistry, memory: MemorySource, pusher: Pusher
+) -> None:
+    """Some to one repository, some to others, whichever comes first."""
+    shared, own = os.urandom(300_000), [os.urandom(1000) for _ in range(6)]
+    images = [
+        image_of(memory, shared, data, name=f"reg.test/shop/{'web' if number % 2 else f'db{number}'}:{number}")
+        for number, data in enumerate(own)
+    ]
+    destination = pusher.to(fake.address)
+    results = run_all([partial(put, destination, image, memory) for image in images], 4, destination.stopping)
+    assert sum(result.bytes_sent for result in results) == blob_bytes(*images)
+    for image in images:
+        name = f"{image.reference.repository}:{image.reference.tag}"
+        assert what_is_there(fake, name) == image.tree.root.digest
 
 
 def test_shared_layers_are_mounted_from_a_sibling(server: Registry, memory: MemorySource, pusher: Pusher) -> None:

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from bundler.content.stopping import Stopping
 from bundler.destinations.workers import run_all
 from bundler.errors import Interrupted, Refused
-from bundler.transports.registry.stopping import Stopping
 
 
 def test_results_come_in_the_order_of_the_actions() -> None:

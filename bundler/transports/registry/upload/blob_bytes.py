@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bundler.content.images import BlobReader
+from bundler.content.stopping import Stopping
 from bundler.content.streams import BUFFER_BYTES, ByteStream
 from bundler.errors import DamagedContent
 from bundler.model.descriptor import Descriptor
 from bundler.progress import Task
-from bundler.transports.registry.stopping import Stopping
 from bundler.transports.registry.wire import Body
 
 #: The unit of sending: a socket must get rid of it within its time limit, also over a slow line.

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bundler.transports.registry.stopping import Stopping
+from bundler.content.stopping import Stopping
 
 _FAILURES = 3
 _SUCCESSES = 16

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from bundler.content.images import BlobReader
+from bundler.content.stopping import Stopping
 from bundler.errors import AirbundleError, DamagedContent, ProtocolError, Refused, Unauthorised
 from bundler.model.descriptor import Descriptor
 from bundler.progress import Task
 from bundler.transports.registry.blobs import has_blob
 from bundler.transports.registry.client import Repository
 from bundler.transports.registry.retries import Attempts, Busy, ConnectionLost
-from bundler.transports.registry.stopping import Stopping
 from bundler.transports.registry.upload.blob_bytes import BlobBytes
 from bundler.transports.registry.upload.breaks import Broken
 from bundler.transports.registry.upload.piece_size import PieceSize

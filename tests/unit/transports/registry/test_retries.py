@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 
 import pytest
 
+from bundler.content.stopping import Stopping
 from bundler.errors import AirbundleError, Interrupted, NotFound, Refused, Unreachable
 from bundler.progress import SILENT
 from bundler.transports.registry.client import Repository
@@ -23,7 +24,6 @@ from bundler.transports.registry.retries import (
     RetryPolicy,
     parse_retry_after,
 )
-from bundler.transports.registry.stopping import Stopping
 from bundler.transports.registry.upload.protocol import mount_blob, start_upload
 from bundler.transports.registry.upload.uploader import Uploader
 from tests.fakes.memory import MemorySource

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from bundler.content.stopping import Stopping
 from bundler.errors import Interrupted
-from bundler.transports.registry.stopping import Stopping
 from bundler.transports.registry.upload.throttle import Throttle
 from tests.builders import wait_until
 

@@ -11,6 +11,7 @@ import pytest
 
 from bundler.content.hashing import Sha256
 from bundler.content.images import BlobReader
+from bundler.content.stopping import Stopping
 from bundler.content.streams import ByteStream, read_all
 from bundler.errors import DamagedContent, Interrupted, ProtocolError, Refused, Unreachable, UsageError
 from bundler.model.descriptor import Descriptor
@@ -19,7 +20,6 @@ from bundler.progress import SILENT
 from bundler.transports.registry.blobs import has_blob, open_blob
 from bundler.transports.registry.credentials import Credentials, fixed_credentials
 from bundler.transports.registry.retries import NO_RETRIES, ConnectionLost
-from bundler.transports.registry.stopping import Stopping
 from bundler.transports.registry.upload.protocol import (
     cancel_upload,
     finish_upload,
