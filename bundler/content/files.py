@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from bundler.errors import (
@@ -32,21 +30,29 @@ _KINDS: dict[int, type[DiskError]] = {
 }
 
 
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
+class disk_errors:  # noqa: N801  # used like a function; as a generator it would cost more than what it guards
     """Turn an ``OSError`` inside the block into a declared error that names the path.
 
     Raises:
         NotFound: a file or directory is not there.
         DiskError: or one of its subclasses, for everything else.
     """
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFound(f"{path}: {os.strerror(error.errno or errno.ENOENT)}") from error
-    except OSError as error:
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, OSError):
+            return
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise NotFound(f"{self._path}: {os.strerror(error.errno or errno.ENOENT)}") from error
         reason = os.strerror(error.errno) if error.errno else str(error)
-        raise _KINDS.get(error.errno or 0, DiskError)(f"{path}: {reason}") from error
+        raise _KINDS.get(error.errno or 0, DiskError)(f"{self._path}: {reason}") from error
 
 
 def open_regular(path: Path, *, directory: int | None = None) -> int:
@@ -144,6 +150,25 @@ def sync_directory(path: Path) -> None:
             raise
     finally:
         os.close(descriptor)
+
+
+def read_range(path: Path, offset: int, length: int) -> bytes:
+    """Return a few bytes of a file, exactly ``length``.
+
+    Raises:
+        DamagedContent: the file ends before that.
+        NotFound, DiskError: it cannot be read.
+    """
+    with disk_errors(path):
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            data = os.read(descriptor, length)
+        finally:
+            os.close(descriptor)
+    if len(data) < length:
+        raise DamagedContent(f"{path} is truncated: {length} bytes at {offset} are needed")
+    return data
 
 
 class FileStream:

@@ -6,8 +6,8 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 
 from bundler.content.compression import MAGIC_BYTES
-from bundler.content.files import FileStream
-from bundler.content.streams import ByteStream, read_exactly
+from bundler.content.files import FileStream, read_range
+from bundler.content.streams import ByteStream
 from bundler.content.tar import TarReader
 from bundler.errors import DamagedContent
 from bundler.model.limits import DEFAULT_LIMITS, Limits
@@ -40,11 +40,9 @@ class TarFile(TarFiles):
 
     def start(self, name: str) -> bytes:
         """Return the first bytes of a file; see :class:`TarFiles`."""
-        stream, start = self.open(name), memoryview(bytearray(MAGIC_BYTES))
-        try:
-            return bytes(start[: read_exactly(stream, start)])
-        finally:
-            stream.close()
+        entry = self._file_at(name, 0)
+        # Asked of each layer of an archive, of which there may be a hundred thousand: no stream is made for it.
+        return read_range(self.path, entry.offset, min(entry.size, MAGIC_BYTES))
 
     def open(self, name: str, offset: int = 0) -> ByteStream:
         """Open a file; see :class:`TarFiles`."""

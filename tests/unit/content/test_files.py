@@ -111,3 +111,14 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
         files.FileStream(tmp_path / "no-such")
     with pytest.raises(DiskError):
         files.FileStream(tmp_path)
+
+
+def test_a_range_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    assert files.read_range(path, 3, 4) == b"3456"
+    assert files.read_range(path, 10, 0) == b""
+    with pytest.raises(DamagedContent, match="truncated"):
+        files.read_range(path, 8, 4)
+    with pytest.raises(NotFound):
+        files.read_range(tmp_path / "none", 0, 1)
