@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.requirements import require, why_no_program
 from tests.servers.engine import RealEngine, why_no_engine
 from tests.servers.engine26 import Engine26, why_no_engine26
 from tests.servers.registry import RealRegistry
+
+# How long an example takes says more about the machine than about the code. tests/property has its own profile.
+settings.register_profile("untimed", deadline=None, database=None)
+settings.load_profile("untimed")
 
 #: Fixtures that start a server, and the mark of every test that asks for one, directly or through others.
 _MARKS = {

@@ -25,7 +25,8 @@ from tests.faults.kills import Command, Killer
 from tests.faults.parity_child import WISH
 
 _ROOT = Path(__file__).parents[2]
-_PAUSE = "0.002"
+#: Between two blocks, in seconds; so long that a second making begins before the first one ends.
+_PAUSE, _LONG_PAUSE = "0.002", "0.02"
 
 
 def bundle_at(directory: Path) -> Path:
@@ -117,8 +118,10 @@ def test_interrupted(tmp_path: Path, right: dict[str, bytes], seconds: float) ->
 
 def test_two_at_once(tmp_path: Path, right: dict[str, bytes]) -> None:
     directory = bundle_at(tmp_path / "bundle")
-    first = start(directory)
-    time.sleep(0.2)
+    first = start(directory, _LONG_PAUSE)
+    while not (directory / "parity-journal.partial").exists():
+        assert first.poll() is None
+        time.sleep(0.01)
     second = start(directory)
     assert second.communicate(timeout=60)[0] == b"output-exists\n"
     assert second.returncode == ExitStatus.USAGE

@@ -113,7 +113,7 @@ def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
         files.FileStream(tmp_path)
 
 
-def test_a_range_of_a_file(tmp_path: Path) -> None:
+def test_a_few_bytes_of_a_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789")
     assert files.read_range(path, 3, 4) == b"3456"
