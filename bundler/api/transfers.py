@@ -6,12 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundler.api.one_by_one import put_images
+from bundler.api.one_by_one import each_once, put_images
 from bundler.api.transfer_report import TransferReport
+from bundler.bundle.manifest import Application, Image
 from bundler.bundle.reader import Bundle
 from bundler.content.images import ImageDestination, OnExistingTag
 from bundler.errors import UsageError
 from bundler.model.limits import Limits
+from bundler.model.naming.naming import Naming, check_targets
+from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress
 
 
@@ -61,39 +64,53 @@ def push(
     *,
     jobs: int = 4,
     plain_http: bool = False,
-    on_existing_tag: OnExistingTag = "overwrite",
+    on_existing_tag: OnExistingTag = "error",
+    naming: Naming | None = None,
+    dry_run: bool = False,
+    offline: bool = False,
     chunk_bytes: int | None = None,
     progress: Progress = SILENT,
 ) -> TransferReport:
     """Push images to ``REGISTRY[/PREFIX]``.
 
+    What images are called there says ``naming``; without one, the rename rules of the bundle. All names are
+    checked before anything is sent. With ``dry_run`` nothing is sent: the results are of the kind ``Preview``.
+    With ``offline`` too the registry is not even asked.
+
     Blobs that were half sent when an earlier push ended are gone on with; what is needed for that lies in the
     user's state directory. ``chunk_bytes`` is the size of one piece of a blob; by default it follows the rate.
 
     Raises:
-        InvalidReference: the destination is no such name.
-        UsageError: a number is out of its bounds.
+        InvalidReference: the destination is no such name, or an image would get a name that is none.
+        UsageError: a number is out of its bounds, two images would get one name, or a rename rule makes no sense.
         NotFound: the bundle has no such application or image.
     """
     from bundler.destinations.registry import RegistryDestination
+    from bundler.destinations.registry_preview import RegistryPreview
     from bundler.transports.registry.upload.saved import default_directory
 
-    return _transfer(
-        bundle,
-        selection,
-        lambda: RegistryDestination(
+    if offline and not dry_run:
+        raise UsageError("a push that asks nobody can only be a dry run", advice="Add --dry-run.")
+
+    def open_destination() -> ImageDestination:
+        registry = RegistryDestination(
             destination,
             jobs=jobs,
             plain_http=plain_http,
             on_existing_tag=on_existing_tag,
+            naming=naming or Naming(bundle.manifest.rename),
             piece_bytes=chunk_bytes,
             state_directory=default_directory(),
             limits=bundle.limits,
             progress=progress,
-        ),
-        "push",
-        progress,
-    )
+        )
+        images = each_once(_selected(bundle, selection))
+        check_targets(
+            ((Reference.parse(image.reference), image.descriptor.digest) for image in images), registry.target
+        )
+        return RegistryPreview(registry, on_existing_tag, jobs=jobs, ask=not offline) if dry_run else registry
+
+    return _transfer(bundle, selection, open_destination, "look" if dry_run else "push", progress)
 
 
 def extract(
@@ -130,6 +147,9 @@ def _transfer(
     label: str,
     progress: Progress,
 ) -> TransferReport:
+    return put_images(bundle, _selected(bundle, selection), open_destination, label, progress)
+
+
+def _selected(bundle: Bundle, selection: Selection | None) -> list[tuple[Application, Image]]:
     chosen = selection or Selection()
-    images = bundle.images(chosen.applications, chosen.images)
-    return put_images(bundle, images, open_destination, label, progress)
+    return bundle.images(chosen.applications, chosen.images)

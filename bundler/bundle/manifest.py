@@ -18,6 +18,7 @@ from bundler.model.digest import Digest
 from bundler.model.json_documents import canonical_json, convert, parse_json
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.media_types import BUNDLE_MANIFEST
+from bundler.model.naming.rules import RenameRule
 from bundler.model.reference import Reference
 
 SMALLEST_BLOCK = 64 << 10
@@ -100,7 +101,7 @@ class Blob(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return Descriptor(media_type=self.media_type, digest=self.digest, size=self.size)
 
 
-class _Fields(msgspec.Struct, frozen=True, kw_only=True):
+class _Fields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     media_type: str = msgspec.field(name="mediaType")
     name: str
     version: str
@@ -109,6 +110,7 @@ class _Fields(msgspec.Struct, frozen=True, kw_only=True):
     applications: tuple[Application, ...]
     archives: tuple[Archive, ...]
     blobs: tuple[Blob, ...]
+    rename: tuple[RenameRule, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ class BundleManifest:
         raw: the bytes; unknown keys are kept in them.
         part_bytes: largest size of a part; 0 where archives are not cut.
         block_bytes: size of a block; the last block of a part may be shorter.
+        rename: what images are to be called in registries, the first rule that matches; whether the rules make
+            sense shows when they are used.
     """
 
     raw: bytes
@@ -129,6 +133,7 @@ class BundleManifest:
     applications: tuple[Application, ...]
     archives: tuple[Archive, ...]
     blobs: tuple[Blob, ...]
+    rename: tuple[RenameRule, ...] = ()
 
     @cached_property
     def id(self) -> Digest:
@@ -160,6 +165,7 @@ def write_bundle_manifest(
     applications: tuple[Application, ...],
     archives: tuple[Archive, ...],
     blobs: tuple[Blob, ...],
+    rename: tuple[RenameRule, ...] = (),
     limits: Limits = DEFAULT_LIMITS,
 ) -> BundleManifest:
     """Make the canonical bundle.json of these values, and read it again as every reader will.
@@ -176,6 +182,7 @@ def write_bundle_manifest(
         applications=applications,
         archives=archives,
         blobs=tuple(sorted(blobs, key=lambda blob: blob.digest)),
+        rename=rename,
     )
     return parse_bundle_manifest(canonical_json(fields), limits)
 
@@ -207,6 +214,7 @@ def parse_bundle_manifest(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> Bundle
         applications=fields.applications,
         archives=fields.archives,
         blobs=fields.blobs,
+        rename=fields.rename,
     )
 
 
@@ -218,6 +226,7 @@ def _check_numbers(fields: _Fields, limits: Limits) -> None:
         (limits.applications, len(fields.applications), "applications"),
         (limits.images, sum(len(application.images) for application in fields.applications), "images"),
         (limits.blobs, len(fields.blobs), "blobs"),
+        (limits.rename_rules, len(fields.rename), "rename rules"),
         (limits.parts, sum(len(archive.parts) for archive in fields.archives), "parts"),
     ):
         if count > limit:

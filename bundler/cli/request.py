@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bundler.bundle.parity.wish import ParityWish, parse_redundancy
 from bundler.content.compression import Encoder
 from bundler.errors import UsageError
 from bundler.model.limits import DEFAULT_LIMITS, Limits
-from bundler.packing.planning.config import PackConfig, read_config
+from bundler.packing.planning.config import PackConfig, read_config, read_rules
 from bundler.packing.planning.options import DEFAULT_PART_SIZE, PackOptions, parse_part_size
 
 _APPLICATION_IMAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.*)", re.ASCII | re.DOTALL)
@@ -68,7 +68,8 @@ def read_request(items: Sequence[str], wishes: Wishes) -> tuple[dict[str, list[s
             named[name] = [*application.images, *named.get(name, [])]
     if not named:
         raise UsageError("there is nothing to pack", advice="Name a configuration file, or images as APP=IMAGE.")
-    return named, _options(wishes, config)
+    rename = read_rules(config.rename, files[0], wishes.limits) if config is not None and config.rename else ()
+    return named, replace(_options(wishes, config), rename=rename)
 
 
 def _options(wishes: Wishes, config: PackConfig | None) -> PackOptions:

@@ -16,6 +16,7 @@ from bundler.errors import (
     Unreachable,
     UsageError,
 )
+from bundler.model.reference import Reference
 from bundler.model.sizes import format_size
 
 ImageDocument = Callable[[PutResult], dict[str, object]]
@@ -41,12 +42,13 @@ def loaded_image(result: PutResult) -> dict[str, object]:
 
 def pushed_image(result: PutResult) -> dict[str, object]:
     """Return what ``push --json`` says of an image."""
-    return {"target": result.target, "digest": result.digest, **_common(result)}
+    pinned = f"{Reference.parse(result.target).name}@{result.digest}"
+    return {"target": result.target, "digest": result.digest, "pinned": pinned, **_common(result)}
 
 
 def extracted_image(result: PutResult) -> dict[str, object]:
     """Return what ``extract --json`` says of an image."""
-    return pushed_image(result)
+    return {"target": result.target, "digest": result.digest, **_common(result)}
 
 
 def finish_transfer(console: Console, report: TransferReport, document: ImageDocument) -> int:
@@ -64,6 +66,16 @@ def finish_transfer(console: Console, report: TransferReport, document: ImageDoc
     )
     for result in report.results:
         _show_result(console, result)
+    decisive = show_errors(console, report)
+    counts = f"{len(report.results)} images done, {len(report.failures)} failed"
+    counts += f", {len(report.waiting)} waiting" if report.waiting else ""
+    sent, skipped = format_size(report.bytes_sent), format_size(report.bytes_skipped)
+    console.line(f"{counts}; {sent} sent, {skipped} there already")
+    return int(decisive.exit_status) if decisive else 0
+
+
+def show_errors(console: Console, report: TransferReport) -> AirbundleError | None:
+    """Say what failed and what waits; return what decides the exit status."""
     decisive = report.error
     if console.as_json:
         # All of them stand in the document, and stderr holds one object: the one that decides the status.
@@ -72,11 +84,7 @@ def finish_transfer(console: Console, report: TransferReport, document: ImageDoc
     else:
         _show_failures(console, report)
         _show_waiting(console, report)
-    counts = f"{len(report.results)} images done, {len(report.failures)} failed"
-    counts += f", {len(report.waiting)} waiting" if report.waiting else ""
-    sent, skipped = format_size(report.bytes_sent), format_size(report.bytes_skipped)
-    console.line(f"{counts}; {sent} sent, {skipped} there already")
-    return int(decisive.exit_status) if decisive else 0
+    return decisive
 
 
 def failed_image(reference: str, error: AirbundleError) -> dict[str, object]:

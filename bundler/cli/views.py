@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from bundler.bundle.manifest import Blob, BundleManifest, Image
 from bundler.bundle.names import SHARED
 from bundler.cli.console import Console
 from bundler.model.reference import Reference
 from bundler.model.sizes import format_size
+
+_MOST_RULES = 3
 
 
 def bundle_summary(manifest: BundleManifest) -> dict[str, object]:
@@ -28,6 +32,7 @@ def bundle_summary(manifest: BundleManifest) -> dict[str, object]:
             }
             for application in manifest.applications
         ],
+        **({"rename": [msgspec.to_builtins(rule) for rule in manifest.rename]} if manifest.rename else {}),
         "parts": [{"file": part.file, "size": part.size, "sha256": part.sha256} for part in manifest.parts],
     }
 
@@ -65,6 +70,10 @@ def show_summary(console: Console, manifest: BundleManifest) -> None:
     )
     note = f", of which {format_size(shared.size)} shared by applications" if shared else ""
     console.line(f"size     {format_size(total)} in {len(manifest.parts)} parts{note}")
+    if manifest.rename:
+        rules = "; ".join(map(str, manifest.rename[:_MOST_RULES]))
+        more = f"; and {len(manifest.rename) - _MOST_RULES} more" if len(manifest.rename) > _MOST_RULES else ""
+        console.line(f"names    in registries: {rules}{more}")
 
 
 def show_table(console: Console, rows: Sequence[Sequence[str]]) -> None:

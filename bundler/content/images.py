@@ -188,7 +188,7 @@ class OutgoingImage:
 #: What is done with a name at the destination that points to another image: moved, left, or an error.
 OnExistingTag = Literal["overwrite", "skip", "error"]
 
-Status = Literal["pushed", "loaded", "extracted", "skipped", "failed"]
+Status = Literal["pushed", "loaded", "extracted", "skipped", "failed", "planned", "refused"]
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,8 @@ class PutResult:
         reference: the name in the bundle.
         target: the name at the destination.
         digest: what the destination knows it by: manifest digest, or image ID in an engine.
-        status: ``skipped`` means that it was there already, complete.
+        status: ``skipped`` means that it was there already, complete. ``planned`` and ``refused`` say what would
+            be done.
         bytes_sent: bytes of blobs that crossed to the destination, each as often as it did.
         bytes_sent_again: how many of these had crossed before, in vain.
         bytes_skipped: bytes of blobs that were there already.

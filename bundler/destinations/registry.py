@@ -6,10 +6,11 @@ import contextlib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult
 from bundler.content.stopping import Stopping
-from bundler.destinations.registry_plan import PushPlan, plan_push
+from bundler.destinations.registry_plan import UNTAGGED, PushPlan, plan_push, shown
 from bundler.destinations.underway import Underway
 from bundler.destinations.workers import run_all
 from bundler.errors import InvalidReference, NotFound, PolicyRefused, Refused, Unauthorised, UsageError
@@ -18,6 +19,7 @@ from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
 from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.naming.naming import USUAL_NAMING, Naming
 from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
 from bundler.transports.registry.address import RegistryAddress
@@ -34,12 +36,22 @@ DEFAULT_JOBS = 4
 _MOST_JOBS = 32
 
 
+class Outlook(NamedTuple):
+    """Where an image goes in a registry, what is to be there, and what its name stands for now."""
+
+    target: Reference
+    repository: Repository
+    plan: PushPlan
+    existing: Digest | None
+
+
 class RegistryDestination:
     """Puts images into one registry, a ``ConcurrentDestination``.
 
     An image ``reg.test/shop/web:1`` goes to ``DEST[/PREFIX]/shop/web:1``: the registry that it came from is
     dropped, its repository is kept whole (``busybox:1`` is ``library/busybox:1``, as everywhere in OCI), and so
-    is its tag. A reference with a digest and no tag is put under its digest only.
+    is its tag. A reference with a digest and no tag is put under its digest only. Another ``naming`` gives other
+    names below ``DEST[/PREFIX]``.
     """
 
     is_one_file = False
@@ -52,7 +64,8 @@ class RegistryDestination:
         *,
         jobs: int = DEFAULT_JOBS,
         plain_http: bool = False,
-        on_existing_tag: OnExistingTag = "overwrite",
+        on_existing_tag: OnExistingTag = "error",
+        naming: Naming = USUAL_NAMING,
         piece_bytes: int | None = None,
         state_directory: Path | None = None,
         retries: RetryPolicy | None = None,
@@ -68,6 +81,7 @@ class RegistryDestination:
             jobs: How many blobs are sent at once, 1 to 32.
             plain_http: Speak HTTP instead of HTTPS.
             on_existing_tag: What to do where the tag stands for another image.
+            naming: What images are called here.
             piece_bytes: Size of one request, at least 64 KiB; ``None`` follows the rate, 16 to 256 MiB. Where
                 connections break or answers get lost, other sizes are tried.
             state_directory: Where uploads are kept that did not come to their end, for the next run; ``None``
@@ -84,10 +98,11 @@ class RegistryDestination:
         """
         if not 1 <= jobs <= _MOST_JOBS:
             raise UsageError(f"{jobs} jobs are out of bounds: 1 to {_MOST_JOBS} are possible")
-        host, _, self._prefix = destination.partition("/")
+        host, _, prefix = destination.partition("/")
         address = RegistryAddress.parse(host, plain_http=plain_http)
-        if "/" in destination and Reference.parse(f"{destination}/x").repository != f"{self._prefix}/x":
+        if "/" in destination and Reference.parse(f"{destination}/x").repository != f"{prefix}/x":
             raise InvalidReference(f"{destination!r:.200} does not name a registry and a prefix")
+        self._destination, self._naming = destination, naming
         self._client = RegistryClient(
             address,
             credentials=credentials,
@@ -108,11 +123,10 @@ class RegistryDestination:
         """Return the name that an image gets here.
 
         Raises:
-            InvalidReference: with the prefix it becomes too long.
+            InvalidReference: it is none, or too long.
+            UsageError: a rename rule makes no sense.
         """
-        path = f"{self._prefix}/{reference.repository}" if self._prefix else reference.repository
-        name = f"{self._client.address.name}/{path}"
-        return Reference.parse(f"{name}:{reference.tag}" if reference.tag else f"{name}@{reference.digest}")
+        return self._naming.target(self._destination, reference)
 
     def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
         """Push an image: blobs, then manifests, then indexes, and the tag last.
@@ -132,31 +146,43 @@ class RegistryDestination:
             Refused: the registry does not want it, or an index is sparse; Unauthorised among them.
             Unreachable, ProtocolError: the registry.
         """
-        plan = _without_absent_foreign(plan_push(image.tree), reader)
-        target = self.target(image.reference)
         stopping = self.stopping.child()
-        retries = self._client.retries.with_manners(wait=stopping.wait)
-        repository = Repository(self._client, target.repository, push=True, retries=retries)
-        name = target.tag or str(plan.root)
-        existing = find_manifest(repository, name)
+        target, repository, plan, existing = self.look(image, reader, stopping)
         if existing is not None and (existing == plan.root or self._keeps(target, existing)):
             for blob in plan.blobs:
                 self._uploader.forget(repository, blob)
             return self._skip(image, target, plan, existing, task)
         sent = self._put_blobs(repository, plan, reader, task, stopping)
         plan = _put_documents(repository, image.tree, plan, target.tag)
-        same = existing == plan.root
         return PutResult(
             reference=str(image.reference),
-            target=_shown(target, plan.root),
+            target=shown(target, plan.root),
             digest=plan.root,
-            status="skipped" if same and not sent.sent else "pushed",
+            status="pushed",
             bytes_sent=sent.sent,
             bytes_sent_again=sent.again,
             bytes_skipped=sent.kept,
-            replaced=None if same else existing,
-            notes=plan.notes,
+            replaced=existing,
+            notes=plan.notes if target.tag else (*plan.notes, UNTAGGED),
         )
+
+    def look(self, image: OutgoingImage, reader: BlobReader, stopping: Stopping) -> Outlook:
+        """Return where an image goes, and what its name stands for there now.
+
+        Where the registry has it in another form than the one that is tried first, that form is the plan.
+
+        Raises:
+            Refused: the registry does not answer this user, or an index is sparse.
+            Unreachable, ProtocolError: the registry.
+        """
+        target, plan = self.target(image.reference), planned(image, reader)
+        retries = self._client.retries.with_manners(wait=stopping.wait)
+        repository = Repository(self._client, target.repository, push=True, retries=retries)
+        existing = find_manifest(repository, target.tag or str(plan.root))
+        if existing not in (None, plan.root) and plan.has_opaque:
+            instead = _without_opaque(image.tree)
+            plan = instead if instead is not None and instead.root == existing else plan
+        return Outlook(target, repository, plan, existing)
 
     def finish(self) -> None:
         """Close the connections; every image put has its name already."""
@@ -170,7 +196,7 @@ class RegistryDestination:
         if self._on_existing_tag == "error":
             raise PolicyRefused(
                 f"{target} stands for another image, {existing}",
-                advice="Choose another prefix or tag, or allow to overwrite.",
+                advice="Choose another tag or prefix, or say --on-existing-tag skip or overwrite.",
             )
         return self._on_existing_tag == "skip"
 
@@ -185,7 +211,7 @@ class RegistryDestination:
         task.advance(plan.size)
         return PutResult(
             reference=str(image.reference),
-            target=_shown(target, existing),
+            target=shown(target, existing),
             digest=existing,
             status="skipped",
             bytes_skipped=plan.size if same else 0,
@@ -247,6 +273,11 @@ def _put_documents(repository: Repository, tree: ImageTree, plan: PushPlan, tag:
     return plan
 
 
+def planned(image: OutgoingImage, reader: BlobReader) -> PushPlan:
+    """Return what of an image goes to a registry, as far as it is here."""
+    return _without_absent_foreign(plan_push(image.tree), reader)
+
+
 def _without_opaque(tree: ImageTree) -> PushPlan | None:
     try:
         return plan_push(tree, with_opaque=False)
@@ -271,7 +302,3 @@ def _is_absent_foreign(blob: Descriptor, reader: BlobReader) -> bool:
     except NotFound:
         return True
     return False
-
-
-def _shown(target: Reference, digest: Digest) -> str:
-    return str(target) if target.tag else f"{target.name}@{digest}"

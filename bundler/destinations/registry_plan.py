@@ -10,7 +10,9 @@ from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree, PlatformImage
 from bundler.model.manifest import Index, Manifest
+from bundler.model.reference import Reference
 
+UNTAGGED = "it has no tag there, and some registries delete what has none; --tag-untagged gives it one"
 _Nodes = Mapping[Digest, Manifest | Index]
 
 
@@ -99,3 +101,8 @@ def _add_children_first(digest: Digest, nodes: _Nodes, into: dict[Digest, Manife
             if child.digest in nodes:
                 _add_children_first(child.digest, nodes, into)
     into[digest] = node
+
+
+def shown(target: Reference, digest: Digest) -> str:
+    """Return the name of an image in a registry, with its digest where it has no tag."""
+    return str(target) if target.tag else f"{target.name}@{digest}"

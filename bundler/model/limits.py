@@ -49,7 +49,7 @@ class Limits:
         table_bytes: size of the list of all images of a layout or archive: its index.json, its manifest.json.
         bundle_manifest_bytes: size of bundle.json, of SHA256SUMS, of a request, and of answer.json.
         parity_table_bytes: size of parity.json, which holds a copy of bundle.json.
-        config_bytes: size of the configuration file of a pack.
+        config_bytes: size of the configuration file of a pack, and of a file of rename rules.
         signature_bytes: size of a detached signature, and of a file with a public key.
         version_file_bytes: size of ``oci-layout``.
         cache_entry_bytes: size of what a cache notes beside a blob.
@@ -66,6 +66,7 @@ class Limits:
         images: images of one bundle; rows in the table of a docker-archive.
         blobs: blobs of one bundle.
         parts: parts of one bundle.
+        rename_rules: rename rules of one bundle or configuration; lines of a table of new names.
         block_bytes: size of a block of a bundle, which readers hold in memory.
         archive_entries: entries of one tar.
         archive_bytes: uncompressed size of one compressed archive; size of what comes by standard input.
@@ -112,6 +113,7 @@ class Limits:
     images: int = 100_000
     blobs: int = 1_000_000
     parts: int = 1_000_000
+    rename_rules: int = 100_000
     block_bytes: int = 64 * _MIB
     archive_entries: int = 250_000
     archive_bytes: int = 4096 * _GIB

@@ -88,6 +88,7 @@ class PackRun:
             applications=tuple(self._applications[name] for name in self._plan.applications),
             archives=tuple(sorted(self._finished, key=lambda archive: (archive.name != SHARED, archive.name))),
             blobs=self._blobs.rows(),
+            rename=self._options.rename,
             limits=self._options.limits,
         )
 

@@ -53,6 +53,7 @@ def test_limits() -> None:
     assert _row("all of them of one image") == [
         f"{limits.tree_bytes >> 20} MiB, {_spaced(limits.documents)} documents"
     ]
+    assert _row("rename rules of a bundle") == [_spaced(limits.rename_rules)]
     assert _row("nesting of arrays and objects in JSON") == [str(limits.json_depth)]
     assert _row("characters of a number in JSON") == [str(limits.number_chars)]
     assert _row("indexes in indexes") == [str(limits.document_nesting)]

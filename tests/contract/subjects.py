@@ -243,7 +243,9 @@ def registry(kind: str) -> MakeSource:
     def make(place: Path, request: pytest.FixtureRequest) -> Iterator[SourceCase]:
         with serve(kind) as server:
             originals = Originals.make(f"{server.address}/shop")
-            destination = RegistryDestination(server.address, plain_http=True, credentials=no_credentials)
+            destination = RegistryDestination(
+                server.address, plain_http=True, credentials=no_credentials, on_existing_tag="overwrite"
+            )
             originals.put_into(destination)
             source = RegistrySource(plain_http=True, credentials=no_credentials)
             yield SourceCase(source, originals)
@@ -361,7 +363,9 @@ def registry_destination(kind: str) -> MakeDestination:
         with serve(kind) as server:
 
             def opened() -> ImageDestination:
-                return RegistryDestination(server.address, plain_http=True, credentials=no_credentials)
+                return RegistryDestination(
+                    server.address, plain_http=True, credentials=no_credentials, on_existing_tag="overwrite"
+                )
 
             def held(name: str) -> Digest | None:
                 return _held(lambda: RegistrySource(plain_http=True, credentials=no_credentials), name)

@@ -34,6 +34,7 @@ from bundler.model.image_config import parse_image_config
 from bundler.model.json_documents import canonical_json, parse_json
 from bundler.model.limits import Limits
 from bundler.model.manifest import parse_manifest
+from bundler.model.naming.table import parse_table as parse_renames
 from bundler.packing.planning.config import read_config
 from bundler.packing.reuse.entries import Entry, parse_entry, write_entry
 from bundler.transports.archive_files import open_archive
@@ -248,6 +249,11 @@ def _bundle(limits: Limits, _: Path) -> object:
     return parse_bundle_manifest(_TABLE, limits)
 
 
+def _renaming(limits: Limits, _: Path) -> object:
+    rules = [{"prefix": "docker.io/library", "to": "base"}, {"name": "reg.test/a:1", "to": "b"}]
+    return parse_bundle_manifest(canonical_json({**_BUNDLE, "rename": rules}), limits)
+
+
 INPUTS = (
     Input("document_bytes", 900, lambda on, _: parse_manifest(_padded(_manifest(), 900), "", on)),
     Input("table_bytes", 900, _index_file),
@@ -281,6 +287,8 @@ INPUTS = (
     Input("images", sum(len(row["images"]) for row in _BUNDLE["applications"]), _bundle),
     Input("images", 4, lambda on, _: parse_table(json.dumps([_ENTRY] * 4).encode(), on)),
     Input("blobs", len(_BUNDLE["blobs"]), _bundle),
+    Input("rename_rules", 3, lambda on, _: parse_renames(b"a b\nc d\n# e\ne f", "names", on), ConfigError),
+    Input("rename_rules", 2, _renaming),
     Input("parts", sum(len(row["parts"]) for row in _BUNDLE["archives"]), _bundle),
     Input("block_bytes", _BUNDLE["block_bytes"], _bundle),
     Input("archive_entries", 3, lambda on, _: _entries(file_header("a", 0) * 3 + END_OF_ARCHIVE, on)),

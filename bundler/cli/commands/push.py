@@ -6,48 +6,72 @@ from typing import Annotated
 
 import typer
 
-from bundler.cli import options
+from bundler.cli import naming_options, options
 from bundler.cli.console import Console
+
+_Destination = Annotated[str, typer.Argument(metavar="REGISTRY[/PREFIX]", help="Where the images go.")]
+_Jobs = Annotated[int, typer.Option("--jobs", min=1, max=32, help="Blobs that are sent at once.")]
+_ChunkSize = Annotated[
+    str | None,
+    typer.Option(
+        "--chunk-size",
+        metavar="SIZE",
+        help="Send layers in pieces of this size, from 64KiB on. Default: by the rate, 16MiB to 256MiB.",
+        show_default=False,
+    ),
+]
 
 
 def run(
     bundles: options.BundleDirectories,
-    destination: Annotated[str, typer.Argument(metavar="REGISTRY[/PREFIX]", help="Where the images go.")],
+    destination: _Destination,
     app: options.Applications = None,
     image: options.Images = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, max=32, help="Blobs that are sent at once.")] = 4,
-    chunk_size: Annotated[
-        str | None,
-        typer.Option(
-            "--chunk-size",
-            metavar="SIZE",
-            help="Send layers in pieces of this size, from 64KiB on. Default: by the rate, 16MiB to 256MiB.",
-            show_default=False,
-        ),
-    ] = None,
+    jobs: _Jobs = 4,
+    chunk_size: _ChunkSize = None,
     plain_http: options.PlainHttp = False,
-    on_existing_tag: options.ExistingTag = "overwrite",
+    rename: naming_options.Rename = None,
+    rename_regex: naming_options.RenameRegex = None,
+    rename_table: naming_options.RenameTable = None,
+    names: naming_options.Names = None,
+    no_rename: naming_options.NoRename = False,
+    keep_registry_name: naming_options.KeepRegistryName = False,
+    flatten: naming_options.Flatten = False,
+    tag_untagged: naming_options.TagUntagged = "",
+    on_existing_tag: options.ExistingTag = "error",
+    dry_run: naming_options.DryRun = False,
+    offline: naming_options.Offline = False,
+    mapping: naming_options.Mapping = None,
+    mapping_format: naming_options.MappingFormat = "json",
     limit: options.LimitValues = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> int:
     """Push images to a registry straight from the parts; what is there already is not sent."""
+    from bundler.api.naming.choosing import NamingWishes
     from bundler.api.transfers import Selection, push
     from bundler.bundle.reader import open_bundle
     from bundler.cli.limits import read_limits
-    from bundler.cli.transfer_view import checked_policy, finish_transfer, pushed_image
+    from bundler.cli.push_view import PushView
+    from bundler.cli.transfer_view import checked_policy
     from bundler.model.sizes import parse_size
 
-    console = Console(as_json=json, quiet=quiet, verbose=verbose)
+    view = PushView.prepare(Console(as_json=json, quiet=quiet, verbose=verbose), mapping, mapping_format)
+    bundle = open_bundle(*bundles, limits=read_limits(limit))
+    rules = (rename_table or (), rename_regex or (), rename or (), names)
+    wishes = NamingWishes(*rules, not no_rename, keep_registry_name, flatten, tag_untagged)
     report = push(
-        open_bundle(*bundles, limits=read_limits(limit)),
+        bundle,
         destination,
         Selection(tuple(app or ()), tuple(image or ())),
         jobs=jobs,
         plain_http=plain_http,
         on_existing_tag=checked_policy(on_existing_tag),
+        naming=view.naming(wishes, bundle),
+        dry_run=dry_run,
+        offline=offline,
         chunk_bytes=None if chunk_size is None else parse_size(chunk_size),
-        progress=console.progress,
+        progress=view.console.progress,
     )
-    return finish_transfer(console, report, pushed_image)
+    return view.finish(report, dry_run=dry_run)

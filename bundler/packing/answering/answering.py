@@ -94,6 +94,7 @@ def options_like(manifest: BundleManifest, limits: Limits = DEFAULT_LIMITS) -> P
         block_bytes=manifest.block_bytes,
         encoder=own,
         limits=limits,
+        rename=manifest.rename,
     )
 
 

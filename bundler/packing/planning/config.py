@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
 from bundler.content.files import disk_errors
 from bundler.errors import ConfigError
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
+from bundler.model.naming.items import RenameItem, rules_of
+from bundler.model.naming.rules import RenameRule
+
+T = TypeVar("T")
 
 
 class ApplicationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,6 +54,13 @@ class PackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     survive_parts: Annotated[
         int | None, msgspec.Meta(description="Make parity that mends this number of lost parts, whichever.")
     ] = None
+    rename: Annotated[
+        tuple[RenameItem, ...],
+        msgspec.Meta(
+            description="What images are to be called in registries: the first entry that matches. `push` goes by "
+            "it unless it is given others."
+        ),
+    ] = ()
 
 
 def read_config(path: Path, limits: Limits = DEFAULT_LIMITS) -> PackConfig:
@@ -58,6 +70,16 @@ def read_config(path: Path, limits: Limits = DEFAULT_LIMITS) -> PackConfig:
         NotFound: it is not there.
         ConfigError: it is not what the schema says.
     """
+    return parse_config(read_bounded(path, limits), str(path))
+
+
+def read_bounded(path: Path, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Read a file that a user wrote, a configuration or what belongs to one.
+
+    Raises:
+        NotFound: it is not there.
+        ConfigError: a directory, or larger than any such file.
+    """
     with disk_errors(path):
         if path.is_dir():
             raise ConfigError(f"{path} is a directory", advice="Name a file, or images as APP=IMAGE.")
@@ -65,7 +87,17 @@ def read_config(path: Path, limits: Limits = DEFAULT_LIMITS) -> PackConfig:
             raw = file.read(limits.config_bytes + 1)
     if len(raw) > limits.config_bytes:
         raise ConfigError(str(beyond(limits.config_bytes, f"{path} is larger than any configuration")))
-    return parse_config(raw, str(path))
+    return raw
+
+
+def read_rules(items: Sequence[RenameItem], path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[RenameRule, ...]:
+    """Return the rename rules of a file, with those of the tables that it names, from beside it.
+
+    Raises:
+        NotFound: a table is not there.
+        UsageError: an entry or a rule makes no sense.
+    """
+    return rules_of(items, lambda table: read_bounded(path.parent / table, limits), str(path), limits)
 
 
 def parse_config(raw: bytes, name: str) -> PackConfig:
@@ -74,11 +106,20 @@ def parse_config(raw: bytes, name: str) -> PackConfig:
     Raises:
         ConfigError: it is not what the schema says.
     """
+    return parse_file(raw, name, PackConfig)
+
+
+def parse_file(raw: bytes, name: str, kind: type[T]) -> T:
+    """Read a YAML file of some kind; ``name`` is the file's, for errors.
+
+    Raises:
+        ConfigError: it is not of that kind.
+    """
     # Only here: most packs have no such file.
     from bundler.packing.planning.strict_yaml import parse_yaml
 
     try:
-        return msgspec.convert(parse_yaml(raw), PackConfig)
+        return msgspec.convert(parse_yaml(raw), kind)
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise ConfigError(f"{name}: {error}") from error
 

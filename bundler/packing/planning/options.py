@@ -9,6 +9,7 @@ from bundler.bundle.parity.wish import ParityWish
 from bundler.content.compression import Encoder
 from bundler.errors import UsageError
 from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.naming.rules import RenameRule
 from bundler.model.sizes import format_size, parse_size
 
 SMALLEST_PART = 64 << 10
@@ -39,6 +40,7 @@ class PackOptions:
         workers: zstd's threads, 1 to 8; ``None`` means one per processor.
         limits: bounds on what is read.
         parity: what to make beside the bundle when it is whole; ``None``: nothing.
+        rename: what images are to be called in the registries of the far side; travels in bundle.json.
     """
 
     name: str | None = None
@@ -49,6 +51,7 @@ class PackOptions:
     workers: int | None = None
     limits: Limits = DEFAULT_LIMITS
     parity: ParityWish | None = None
+    rename: tuple[RenameRule, ...] = ()
 
     def __post_init__(self) -> None:
         if self.part_bytes > LARGEST_PART:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bundler.bundle.manifest import BundleManifest
 from bundler.content.compression import Encoder
+from bundler.content.hashing import sha256
 from bundler.content.images import FoundImage, RegistryForm
+from bundler.model.json_documents import canonical_json
+from bundler.model.naming.rules import RenameRule
 from bundler.model.reference import Reference
 from bundler.packing.planning.options import PackOptions
 from bundler.packing.planning.plan import PackPlan
@@ -29,6 +32,7 @@ def described_options(plan: PackPlan, options: PackOptions) -> Identity:
         "the part size": str(options.part_bytes),
         "the block size": str(options.block_bytes),
         "the compression": _recipe(options.encoder),
+        **_renaming(options.rename),
     }
 
 
@@ -69,9 +73,15 @@ def differences_from(manifest: BundleManifest, plan: PackPlan, options: PackOpti
         "the block size": str(manifest.block_bytes),
         # Nothing shows how layers would have been compressed where none was.
         "the compression": " and ".join(sorted(encoders)) or now["the compression"],
+        **_renaming(manifest.rename),
         **images,
     }
     return differences(before, now)
+
+
+def _renaming(rules: Sequence[RenameRule]) -> Identity:
+    said = f"a list of {len(rules)} rules, {sha256(canonical_json(rules)).short}"
+    return {"the renaming": said} if rules else {}
 
 
 def _label(application: str, reference: Reference) -> str:

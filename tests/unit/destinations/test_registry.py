@@ -73,7 +73,14 @@ class Pusher:
         self._made: list[RegistryDestination] = []
 
     def to(self, destination: str, **options: Any) -> RegistryDestination:
-        given = {"plain_http": True, "credentials": no_credentials, "retries": QUICK, **options}
+        # Most tests put several images under one name; what is done then has tests of its own.
+        usual = {
+            "plain_http": True,
+            "credentials": no_credentials,
+            "retries": QUICK,
+            "on_existing_tag": "overwrite",
+        }
+        given = {**usual, **options}
         made = RegistryDestination(destination, **given)
         self._made.append(made)
         return made

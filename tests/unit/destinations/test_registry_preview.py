@@ -1,0 +1,120 @@
+"""A dry run: what it says, what it asks, and that it sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bundler.content.images import OnExistingTag, OutgoingImage, RegistryForm
+from bundler.destinations.registry import RegistryDestination
+from bundler.destinations.registry_preview import Preview, RegistryPreview
+from bundler.errors import PolicyRefused
+from bundler.model.manifest import Manifest
+from bundler.progress import SILENT
+from tests.fakes.memory import CountingTask, MemorySource
+from tests.fakes.registry import FakeRegistry
+
+
+@pytest.fixture
+def registry() -> Iterator[FakeRegistry]:
+    with FakeRegistry() as running:
+        yield running
+
+
+class Far:
+    """One registry, and images that share a base layer."""
+
+    def __init__(self, registry: FakeRegistry) -> None:
+        self.registry, self.memory = registry, MemorySource()
+
+    def image(self, name: str, *layers: bytes) -> RegistryForm:
+        return self.memory.make_image([b"base" * 1000, *layers], name, compression="none")
+
+    def destination(self, policy: OnExistingTag = "error") -> RegistryDestination:
+        return RegistryDestination(
+            self.registry.address, plain_http=True, credentials=lambda _: None, on_existing_tag=policy
+        )
+
+    def push(self, *images: RegistryForm) -> None:
+        destination = self.destination()
+        for image in images:
+            destination.put(OutgoingImage(image.reference, image.tree), self.memory, SILENT.task(""))
+        destination.finish()
+
+    def preview(self, *images: RegistryForm, policy: OnExistingTag = "error", ask: bool = True) -> list[Preview]:
+        looking, task = RegistryPreview(self.destination(policy), policy, ask=ask), CountingTask()
+        self.registry.log.clear()
+        found = [looking.put(OutgoingImage(one.reference, one.tree), self.memory, task) for one in images]
+        looking.finish()
+        assert task.done == sum(sum(sizes(image)) for image in images)
+        assert {entry.method for entry in self.registry.log} <= {"HEAD"}, "nothing is sent"
+        return found
+
+
+@pytest.fixture
+def far(registry: FakeRegistry) -> Far:
+    return Far(registry)
+
+
+def sizes(image: RegistryForm) -> list[int]:
+    return [blob.size for _, node in image.tree.nodes() if isinstance(node, Manifest) for blob in node.children]
+
+
+def test_what_is_absent_equal_or_another(far: Far) -> None:
+    equal, old = far.image("reg.test/equal:1", b"e"), far.image("reg.test/moved:1", b"old")
+    far.push(equal, old)
+    new, absent = far.image("reg.test/moved:1", b"new"), far.image("reg.test/absent:1", b"a", b"aa")
+    found = far.preview(equal, new, absent)
+    assert [(one.there, one.status, one.blobs_to_send) for one in found] == [
+        ("equal", "skipped", 0), ("other", "refused", 0), ("absent", "planned", 3),
+    ]  # fmt: skip
+    assert found[1].existing == old.tree.root.digest
+    assert found[1].digest == new.tree.root.digest
+    # Its base layer is taken over from the repository of the first image.
+    assert found[2].bytes_to_send == sum(sizes(absent)) - 4000
+    assert found[2].bytes_skipped == 4000
+    assert all(one.bytes_sent == 0 for one in found)
+
+
+@pytest.mark.parametrize(("policy", "status", "blobs"), [("skip", "skipped", 0), ("overwrite", "planned", 2)])
+def test_other_policies(far: Far, policy: OnExistingTag, status: str, blobs: int) -> None:
+    old, new = far.image("reg.test/a:1", b"old"), far.image("reg.test/a:1", b"new")
+    far.push(old)
+    (found,) = far.preview(new, policy=policy)
+    assert (found.there, found.status, found.blobs_to_send) == ("other", status, blobs)
+    assert found.digest == (old if policy == "skip" else new).tree.root.digest
+    assert found.replaced == (old.tree.root.digest if policy == "overwrite" else None)
+
+
+def test_requests_are_few(far: Far) -> None:
+    """One for each name, and one for each blob of images that are not there, however many share it."""
+    images = [far.image(f"reg.test/a{number}:1", bytes([number])) for number in range(5)]
+    far.push(images[0])
+    far.preview(*images)
+    asked = [entry.path for entry in far.registry.log]
+    assert len(asked) == len(set(asked)) == 5 + 4 * 2
+    far.preview(images[0])
+    assert len(far.registry.log) == 1
+    assert far.preview(*images, ask=False)[0].there == "unknown"
+    assert far.registry.log == []
+
+
+def test_by_default_a_tag_stays_and_what_is_equal_is_not_touched(far: Far) -> None:
+    old, new = far.image("reg.test/a:1", b"old"), far.image("reg.test/a:1", b"new")
+    far.push(old)
+    with pytest.raises(PolicyRefused, match=old.tree.root.digest):
+        far.push(new)
+    far.registry.log.clear()
+    far.push(old)
+    assert [entry.method for entry in far.registry.log] == ["HEAD"]
+
+
+def test_an_image_without_a_tag_is_warned_about(far: Far) -> None:
+    image = far.image("reg.test/a:1", b"x")
+    pinned = far.memory.make_image(
+        [b"base" * 1000, b"x"], f"reg.test/a@{image.tree.root.digest}", compression="none"
+    )
+    (found,) = far.preview(pinned)
+    assert "no tag" in found.notes[0]
+    assert found.target == f"{far.registry.address}/a@{image.tree.root.digest}"
