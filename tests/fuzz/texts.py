@@ -7,11 +7,14 @@ from bundler.bundle.checksums import sum_of_bundle_json
 from bundler.bundle.names import check_application_name, check_part_name, is_part_name, part_file, part_files
 from bundler.errors import ConfigError, InvalidReference, MalformedDocument, UsageError
 from bundler.model.digest import Digest
+from bundler.model.naming.naming import Naming
+from bundler.model.naming.patterns import MOST_WAYS, Substitution
+from bundler.model.naming.table import parse_table
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
 from bundler.model.sizes import parse_size
 from bundler.packing.planning.options import parse_part_size
-from tests.fuzz.target import SAMPLES, Target, attempt, text_of
+from tests.fuzz.target import LIMITS, SAMPLES, Target, attempt, text_of
 
 _HEX = b"0123456789abcdef" * 4
 
@@ -23,6 +26,24 @@ def _reference(data: bytes) -> None:
         assert str(found).isascii()
         assert str(found).isprintable()
         assert len(str(found)) <= 255 + 1 + 128 + 1 + 71
+
+
+def _pattern(data: bytes) -> None:
+    """What is taken says how many ways it has, and answers at once."""
+    text = text_of(data)
+    found = attempt(lambda: Substitution.compile(text, r"<\g<0>>"), UsageError)
+    if isinstance(found, Substitution):
+        assert 1 <= found.ways <= MOST_WAYS
+        for name in ("a" * 384, "reg.test/shop/web:1", text[:384]):
+            assert found.apply(name) in (None, f"<{name}>")
+
+
+def _name_table(data: bytes) -> None:
+    rules = attempt(lambda: parse_table(data, "names", LIMITS), ConfigError)
+    if isinstance(rules, tuple):
+        old = Reference.parse("nginx:1.25")
+        target = attempt(lambda: Naming(rules).target("far.test", old), UsageError, InvalidReference)
+        assert isinstance(target, str) or target.name.startswith("far.test/")
 
 
 def _digest(data: bytes) -> None:
@@ -75,6 +96,19 @@ TARGETS = (
             b"busybox", b"busybox:1", b"docker.io/library/busybox:1.36", b"localhost:5000/a/b-c__d:T_1",
             b"[::1]:5000/x@sha256:" + _HEX, b"reg.test/shop/web:1@sha256:" + _HEX,
         ),
+    ),
+    Target(
+        "rename-pattern",
+        _pattern,
+        (
+            rb"docker\.io/library/(.*)", rb"([^/]+)/([^/]+)/(?P<rest>.*):(.+)", rb"(a+)+b", rb"(?:a|b)?c{2,3}",
+            rb"[]a-c]*\d{,3}", rb"(.*)(.*)x", rb"^(?:a|(b|c)?)?$",
+        ),
+    ),
+    Target(
+        "rename-table",
+        _name_table,
+        (b"nginx:1.25\tweb/nginx:stable\nnginx x # y\n", b"a@sha256:" + _HEX + b" b:1"),
     ),
     Target("digest", _digest, (b"sha256:" + _HEX, b"sha512:" + 2 * _HEX, b"sha256:" + _HEX.upper())),
     Target(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -63,18 +64,12 @@ class NewName:
     rule: RenameRule
 
 
-@dataclass(frozen=True)
-class _Step:
-    """One rule, or a run of rows of a table. ``cost`` is about what a try takes, in the unit of ``MOST_WORK``."""
-
-    cost: int
-    rename: Callable[[Reference], NewName | None]
-
-
-#: Rules may come with a bundle. A rule is tried on a name in about a microsecond, which counts 500, and ways of
-#: patterns are tried a little faster: so all of them together never take longer than some minutes.
-MOST_WORK = 10**10
-_A_TRY = 500
+_Step = Callable[[Reference], NewName | None]
+#: Rules may come with a bundle. Those that are tried one by one take a microsecond for a name, and a second at
+#: the very worst; so whoever takes so long altogether means no good, or needs a table.
+MOST_TRIED = 1000
+MOST_SECONDS = 120.0
+_USE_A_TABLE = "Name the images in a table, which is looked up."
 
 
 class Renamer:
@@ -87,25 +82,28 @@ class Renamer:
             UsageError: one of them makes no sense, or its pattern is refused.
         """
         self._steps = list(_steps(rules))
-        self._left = MOST_WORK
+        self._seconds = MOST_SECONDS
 
     def rename(self, reference: Reference) -> NewName | None:
         """Return what the first rule that matches makes of an image's name; ``None`` if none matches.
 
         Raises:
-            UsageError: too many rules were tried on too many images.
+            UsageError: trying rules took longer than any honest ones do.
         """
+        end = time.perf_counter() + self._seconds
         for step in self._steps:
-            self._left -= step.cost
-            if self._left < 0:
+            found = step(reference)
+            if time.perf_counter() > end:
                 raise UsageError(
-                    "so many rename rules for so many images would take too long",
-                    advice="Name the images in a table, which is looked up, or choose some with --app.",
+                    f"trying so many rename rules on so many images takes longer than {MOST_SECONDS:.0f} s",
+                    advice=_USE_A_TABLE,
                 )
-            found = step.rename(reference)
             if found is not None:
-                return found
-        return None
+                break
+        else:
+            found = None
+        self._seconds = end - time.perf_counter()
+        return found
 
 
 def _steps(rules: Iterable[RenameRule]) -> Iterator[_Step]:
@@ -114,6 +112,8 @@ def _steps(rules: Iterable[RenameRule]) -> Iterator[_Step]:
     for rule in rules:
         if len(rule.kinds) != 1:
             raise UsageError(f"the rename rule {rule!s:.300} is not for a prefix, a regex or a name")
+    if sum(rule.name is None for rule in rules) > MOST_TRIED:
+        raise UsageError(f"more than {MOST_TRIED} rename rules by prefix or regex", advice=_USE_A_TABLE)
     for is_table, run in groupby(rules, key=lambda rule: rule.name is not None):
         if is_table:
             yield _table(run)
@@ -134,7 +134,7 @@ def _prefix(rule: RenameRule, text: str) -> _Step:
                 return NewName("/".join(filter(None, (rule.to, rest))), reference.tag, rule)
         return None
 
-    return _Step(_A_TRY, step)
+    return step
 
 
 def _prefixes(text: str) -> list[str]:
@@ -168,7 +168,7 @@ def _regex(rule: RenameRule, pattern: str) -> _Step:
                 return _new_name(made, reference, rule)
         return None
 
-    return _Step(2 * (_A_TRY + substitution.ways), step)
+    return step
 
 
 def _table(rules: Iterable[RenameRule]) -> _Step:
@@ -185,7 +185,7 @@ def _table(rules: Iterable[RenameRule]) -> _Step:
         found = min((rows[key] for key in keys if key in rows), key=itemgetter(0), default=None)
         return _new_name(found[1].to, reference, found[1]) if found else None
 
-    return _Step(_A_TRY, step)
+    return step
 
 
 def _read_exact(text: str) -> _Exact:

@@ -51,7 +51,7 @@ def applied(mapping: list[Mapped], image: str) -> str:
     images = yaml.safe_load(mapping_text(mapping, "kustomize"))["images"]
     changed = apply_images({"kind": "Pod", "spec": {"containers": [{"image": image}]}}, images)
     assert isinstance(changed, dict)
-    return str(changed["spec"]["containers"][0]["image"])  # type: ignore[index, call-overload]
+    return str(changed["spec"]["containers"][0]["image"])
 
 
 @pytest.mark.parametrize("spelling", ["nginx", "docker.io/nginx", "docker.io/library/nginx"])

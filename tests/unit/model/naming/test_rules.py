@@ -166,9 +166,11 @@ def test_entries_that_are_no_rules(item: RenameItem) -> None:
 
 
 def test_all_rules_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "MOST_WORK", 3000)
-    renamer, old = Renamer([RenameRule(prefix="reg.test/x", to="y")]), Reference.parse("reg.test/a:1")
-    for _ in range(6):
-        renamer.rename(old)
-    with pytest.raises(UsageError, match="too long"):
-        renamer.rename(old)
+    rule = RenameRule(prefix="reg.test/x", to="y")
+    Renamer([rule] * rules.MOST_TRIED)
+    with pytest.raises(UsageError, match="more than 1000 rename rules"):
+        Renamer([rule] * (rules.MOST_TRIED + 1))
+    Renamer([RenameRule(name=f"a/b:{number}", to="y") for number in range(2000)])
+    monkeypatch.setattr(rules, "MOST_SECONDS", 0.0)
+    with pytest.raises(UsageError, match="longer than 0 s"):
+        Renamer([rule]).rename(Reference.parse("reg.test/a:1"))

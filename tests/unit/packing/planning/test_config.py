@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from bundler.errors import ConfigError, NotFound
-from bundler.packing.planning.config import ApplicationConfig, PackConfig, config_schema, read_config
+from bundler.model.naming.items import RenameItem
+from bundler.packing.planning.config import ApplicationConfig, PackConfig, config_schema, read_config, read_rules
 
 WHOLE = """
 name: plant7
@@ -55,6 +56,21 @@ def test_one_list_of_images_may_stand_for_two(tmp_path: Path) -> None:
 
 
 IMAGES = "applications: {a: {images: [x]}}"
+RULES = """
+rename:
+  - {prefix: docker.io/library, to: base}
+  - {table: names.txt}
+  - {regex: '(.*):1', to: '\\1:one'}
+"""
+
+
+def test_rename_rules_with_those_of_a_table_beside_the_file(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("nginx web/nginx\n")
+    config = read(tmp_path, IMAGES + RULES)
+    rules = read_rules(config.rename, tmp_path / "bundle.yaml")
+    assert [str(rule) for rule in rules] == ["docker.io/library = base", "nginx = web/nginx", r"(.*):1 = \1:one"]
+    with pytest.raises(ConfigError, match=r"bundle\.yaml: rename, entry 1"):
+        read_rules(read(tmp_path, IMAGES + "\nrename: [{prefix: x}]").rename, tmp_path / "bundle.yaml")
 
 
 @pytest.mark.parametrize(
@@ -138,10 +154,12 @@ class TestSchema:
         assert self.of("ApplicationConfig")["additionalProperties"] is False
 
     def test_every_field_is_described_and_no_other(self) -> None:
-        for kind in ("PackConfig", "ApplicationConfig"):
+        for kind in _TYPES:
             fields = {field.encode_name: field for field in msgspec.structs.fields(_TYPES[kind])}
             assert self.of(kind)["properties"].keys() == fields.keys()
-            assert set(self.of(kind)["required"]) == {name for name, field in fields.items() if field.required}
+            assert set(self.of(kind).get("required", ())) == {
+                name for name, field in fields.items() if field.required
+            }
 
     def test_types_and_bounds(self) -> None:
         properties = self.of("PackConfig")["properties"]
@@ -159,7 +177,11 @@ class TestSchema:
         return found
 
 
-_TYPES: dict[str, type[msgspec.Struct]] = {"PackConfig": PackConfig, "ApplicationConfig": ApplicationConfig}
+_TYPES: dict[str, type[msgspec.Struct]] = {
+    "PackConfig": PackConfig,
+    "ApplicationConfig": ApplicationConfig,
+    "RenameItem": RenameItem,
+}
 
 
 def _kinds(schema: dict[str, Any]) -> set[str]:
