@@ -6,11 +6,10 @@ import contextlib
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult
 from bundler.content.stopping import Stopping
-from bundler.destinations.registry_plan import UNTAGGED, PushPlan, plan_push, shown
+from bundler.destinations.registry_plan import UNTAGGED, Outlook, PushPlan, plan_push, shown
 from bundler.destinations.underway import Underway
 from bundler.destinations.workers import run_all
 from bundler.errors import InvalidReference, NotFound, PolicyRefused, Refused, Unauthorised, UsageError
@@ -34,15 +33,6 @@ from bundler.transports.registry.upload.uploader import Sent, Uploader
 
 DEFAULT_JOBS = 4
 _MOST_JOBS = 32
-
-
-class Outlook(NamedTuple):
-    """Where an image goes in a registry, what is to be there, and what its name stands for now."""
-
-    target: Reference
-    repository: Repository
-    plan: PushPlan
-    existing: Digest | None
 
 
 class RegistryDestination:

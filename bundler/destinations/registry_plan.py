@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bundler.errors import Refused
 from bundler.model.descriptor import Descriptor
@@ -11,6 +12,7 @@ from bundler.model.digest import Digest
 from bundler.model.image import ImageTree, PlatformImage
 from bundler.model.manifest import Index, Manifest
 from bundler.model.reference import Reference
+from bundler.transports.registry.client import Repository
 
 UNTAGGED = "it has no tag there, and some registries delete what has none; --tag-untagged gives it one"
 _Nodes = Mapping[Digest, Manifest | Index]
@@ -38,6 +40,15 @@ class PushPlan:
     def size(self) -> int:
         """Bytes of all blobs."""
         return sum(blob.size for blob in self.blobs)
+
+
+class Outlook(NamedTuple):
+    """Where an image goes in a registry, what is to be there, and what its name stands for now."""
+
+    target: Reference
+    repository: Repository
+    plan: PushPlan
+    existing: Digest | None
 
 
 def plan_push(tree: ImageTree, *, with_opaque: bool = True) -> PushPlan:

@@ -9,8 +9,8 @@ from typing import Literal
 
 from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult, Status
 from bundler.content.stopping import Stopping
-from bundler.destinations.registry import Outlook, RegistryDestination, planned
-from bundler.destinations.registry_plan import UNTAGGED, PushPlan, shown
+from bundler.destinations.registry import RegistryDestination, planned
+from bundler.destinations.registry_plan import UNTAGGED, Outlook, PushPlan, shown
 from bundler.destinations.workers import run_all
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest

@@ -147,7 +147,11 @@ def registry(kind: str, piece_bytes: int | None = None) -> MakeFarSide:
 
             yield FarSide(
                 lambda: RegistryDestination(
-                    server.address, plain_http=True, credentials=no_credentials, piece_bytes=piece_bytes
+                    server.address,
+                    plain_http=True,
+                    credentials=no_credentials,
+                    piece_bytes=piece_bytes,
+                    on_existing_tag="overwrite",
                 ),
                 lambda: RegistrySource(plain_http=True, credentials=no_credentials),
                 lambda name: f"{server.address}/{name.partition('/')[2]}",

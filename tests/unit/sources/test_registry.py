@@ -56,7 +56,9 @@ def source() -> Iterator[RegistrySource]:
 
 
 def push(server: Registry, memory: MemorySource, *images: RegistryForm) -> None:
-    destination = RegistryDestination(server.address, plain_http=True, credentials=no_credentials)
+    destination = RegistryDestination(
+        server.address, plain_http=True, credentials=no_credentials, on_existing_tag="overwrite"
+    )
     for image in images:
         destination.put(OutgoingImage(image.reference, image.tree), memory, SILENT.task(""))
     destination.finish()
