@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bundler.bundle.reader import Bundle as Bundle
     from bundler.bundle.reader import open_bundle as open_bundle
     from bundler.errors import AirbundleError as AirbundleError
+    from bundler.model.naming.naming import Naming as Naming
+    from bundler.model.naming.rules import RenameRule as RenameRule
     from bundler.packing.planning.options import PackOptions as PackOptions
 
 __version__ = "0.1.0"
@@ -34,8 +36,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "AirbundleError": "bundler.errors",
     "Bundle": "bundler.bundle.reader",
+    "Naming": "bundler.model.naming.naming",
     "ParityWish": "bundler.bundle.parity.wish",
     "PackOptions": "bundler.packing.planning.options",
+    "RenameRule": "bundler.model.naming.rules",
     "Selection": "bundler.api.transfers",
     "answer": "bundler.api.requests",
     "answer_from_images": "bundler.api.requests",
