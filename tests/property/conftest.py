@@ -8,7 +8,7 @@ settings.register_profile(
     "airbundle",
     derandomize=True,
     deadline=None,
-    max_examples=500,
+    max_examples=200,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -56,7 +56,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
     return engine_named(request.param)
 
 
-@settings(max_examples=150)
+@settings(max_examples=40)
 @given(stripe=stripes(), more=st.booleans())
 def test_any_k_blocks_give_all_others(engine: Engine, stripe: Stripe, more: bool) -> None:
     blocks: list[bytes | bytearray | None] = [*stripe.data, *_parity(stripe, engine)]
@@ -73,7 +73,7 @@ def test_any_k_blocks_give_all_others(engine: Engine, stripe: Stripe, more: bool
     assert before == {index: block for index, block in present.items() if block is not None}
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(stripe=stripes())
 def test_one_block_fewer_is_refused_and_nothing_written(engine: Engine, stripe: Stripe) -> None:
     blocks: list[bytes | bytearray | None] = [*stripe.data, *_parity(stripe, engine)]
@@ -84,7 +84,7 @@ def test_one_block_fewer_is_refused_and_nothing_written(engine: Engine, stripe: 
     assert all(block == b"\x55" * stripe.size for block in made.values())
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(stripe=stripes())
 def test_parity_is_that_of_the_slow_code(engine: Engine, stripe: Stripe) -> None:
     # One byte of each sub-block, wherever it lies, is as good as the whole: columns do not know of each other.
@@ -96,7 +96,7 @@ def test_parity_is_that_of_the_slow_code(engine: Engine, stripe: Stripe) -> None
     assert [bytes(parity[row][place::height]) for row in rows] == expected
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(stripe=stripes())
 def test_columns_one_after_the_other_are_the_whole(engine: Engine, stripe: Stripe) -> None:
     height = stripe.size // 8
@@ -110,7 +110,7 @@ def test_columns_one_after_the_other_are_the_whole(engine: Engine, stripe: Strip
         assert _parity(part, engine) == expected
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(stripe=stripes())
 def test_sources_one_after_the_other_give_the_same(engine: Engine, stripe: Stripe) -> None:
     targets = range(stripe.k, stripe.k + stripe.m)
