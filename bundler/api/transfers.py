@@ -69,6 +69,7 @@ def push(
     dry_run: bool = False,
     offline: bool = False,
     chunk_bytes: int | None = None,
+    create_projects: bool = False,
     progress: Progress = SILENT,
 ) -> TransferReport:
     """Push images to ``REGISTRY[/PREFIX]``.
@@ -79,6 +80,7 @@ def push(
 
     Blobs that were half sent when an earlier push ended are gone on with; what is needed for that lies in the
     user's state directory. ``chunk_bytes`` is the size of one piece of a blob; by default it follows the rate.
+    ``create_projects`` makes missing projects of Harbor, private ones; notes of the results say which.
 
     Raises:
         InvalidReference: the destination is no such name, or an image would get a name that is none.
@@ -100,6 +102,7 @@ def push(
             on_existing_tag=on_existing_tag,
             naming=naming or Naming(bundle.manifest.rename),
             piece_bytes=chunk_bytes,
+            create_projects=create_projects,
             state_directory=default_directory(),
             limits=bundle.limits,
             progress=progress,

@@ -26,6 +26,8 @@ from bundler.transports.registry.blobs import has_blob
 from bundler.transports.registry.client import RegistryClient, Repository
 from bundler.transports.registry.credentials import CredentialFinder, docker_credentials
 from bundler.transports.registry.manifests import find_manifest, put_manifest
+from bundler.transports.registry.products.explaining import Explainer
+from bundler.transports.registry.products.projects import ProjectMaker
 from bundler.transports.registry.retries import Retries, RetryPolicy
 from bundler.transports.registry.upload.protocol import UploadState, mount_blob, start_upload
 from bundler.transports.registry.upload.saved import SavedUploads
@@ -63,6 +65,7 @@ class RegistryDestination:
         credentials: CredentialFinder = docker_credentials,
         limits: Limits = DEFAULT_LIMITS,
         ca_file: Path | None = None,
+        create_projects: bool = False,
     ) -> None:
         """Prepare; the registry is not asked yet.
 
@@ -81,6 +84,7 @@ class RegistryDestination:
             credentials: Finds credentials by the registry's name, when it wants any.
             limits: Bounds what is read.
             ca_file: Certificates in PEM form that are trusted besides the system's.
+            create_projects: Make the projects that are missing where the registry is Harbor.
 
         Raises:
             InvalidReference: the destination is no registry and prefix.
@@ -88,13 +92,9 @@ class RegistryDestination:
         """
         if not 1 <= jobs <= _MOST_JOBS:
             raise UsageError(f"{jobs} jobs are out of bounds: 1 to {_MOST_JOBS} are possible")
-        host, _, prefix = destination.partition("/")
-        address = RegistryAddress.parse(host, plain_http=plain_http)
-        if "/" in destination and Reference.parse(f"{destination}/x").repository != f"{prefix}/x":
-            raise InvalidReference(f"{destination!r:.200} does not name a registry and a prefix")
         self._destination, self._naming = destination, naming
         self._client = RegistryClient(
-            address,
+            _address_of(destination, plain_http=plain_http),
             credentials=credentials,
             limits=limits,
             connections=jobs + self.images_at_once,
@@ -105,6 +105,8 @@ class RegistryDestination:
         self._on_existing_tag = on_existing_tag
         self._uploader = Uploader(piece_bytes, jobs=jobs, saved=SavedUploads(state_directory))
         self.stopping = Stopping()
+        self._explainer = Explainer(self._client)
+        self._projects = ProjectMaker(self._client, is_wanted=create_projects)
         # In which repository a blob is known to be; only the registry's own word is entered.
         self._homes: dict[Digest, str] = {}
         self._underway = Underway()
@@ -136,6 +138,23 @@ class RegistryDestination:
             Refused: the registry does not want it, or an index is sparse; Unauthorised among them.
             Unreachable, ProtocolError: the registry.
         """
+        target = self.target(image.reference)
+        try:
+            self._projects.ensure(target.repository)
+            result = self._put(image, reader, task)
+            return replace(result, notes=(*self._projects.take_news(), *result.notes))
+        except (Refused, NotFound) as error:
+            self._explainer.explain(
+                error,
+                Repository(self._client, target.repository, push=True),
+                target.tag or str(target.digest),
+                writing=True,
+                media_types={descriptor.media_type for descriptor in image.tree.blobs()},
+            )
+            error.message = "\n".join((error.message, *self._projects.take_news()))
+            raise
+
+    def _put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
         stopping = self.stopping.child()
         target, repository, plan, existing = self.look(image, reader, stopping)
         if existing is not None and (existing == plan.root or self._keeps(target, existing)):
@@ -244,6 +263,14 @@ class RegistryDestination:
             with contextlib.suppress(Refused, NotFound):
                 return mount_blob(repository, blob.digest, sibling)
         return start_upload(repository)
+
+
+def _address_of(destination: str, *, plain_http: bool) -> RegistryAddress:
+    host, _, prefix = destination.partition("/")
+    address = RegistryAddress.parse(host, plain_http=plain_http)
+    if "/" in destination and Reference.parse(f"{destination}/x").repository != f"{prefix}/x":
+        raise InvalidReference(f"{destination!r:.200} does not name a registry and a prefix")
+    return address
 
 
 def _put_documents(repository: Repository, tree: ImageTree, plan: PushPlan, tag: str) -> PushPlan:

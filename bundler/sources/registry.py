@@ -8,7 +8,7 @@ from pathlib import Path
 from bundler.content.images import Content, FoundImage, Place, RegistryForm, tree_places
 from bundler.content.streams import ByteStream, MemoryStream, read_all
 from bundler.content.trees import collect_tree
-from bundler.errors import DamagedContent, NotFound, UsageError
+from bundler.errors import DamagedContent, NotFound, Refused, UsageError
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
@@ -22,6 +22,7 @@ from bundler.transports.registry.blobs import has_blob, open_blob, open_raw_blob
 from bundler.transports.registry.client import RegistryClient, Repository
 from bundler.transports.registry.credentials import CredentialFinder, docker_credentials
 from bundler.transports.registry.manifests import fetch_manifest, fetch_unknown
+from bundler.transports.registry.products.explaining import Explainer
 
 
 class RegistrySource:
@@ -66,7 +67,12 @@ class RegistrySource:
         """
         reference = Reference.parse(name)
         repository = Repository(self._client(reference.registry), reference.repository)
-        found, raw = fetch_manifest(repository, str(reference.digest or reference.tag))
+        asked = str(reference.digest or reference.tag)
+        try:
+            found, raw = fetch_manifest(repository, asked)
+        except Refused as error:
+            Explainer(repository.client).explain(error, repository, asked, writing=False)
+            raise
         node = parse_manifest(raw, found.media_type, self._limits)
         root = Descriptor(media_type=node.media_type, digest=found.digest, size=found.size)
         tree = collect_tree(

@@ -37,6 +37,8 @@ from bundler.transports.registry.credentials import no_credentials
 from tests.fakes.compressions import COMPRESSIONS
 from tests.fakes.layouts import entry, layout_files, write_archive, write_directory
 from tests.fakes.memory import CountingTask, MemoryDestination, MemorySource, tar_of
+from tests.fakes.products.pushing import PRODUCTS, ci
+from tests.fakes.registry import FakeRegistry
 from tests.servers.either_registry import serve
 from tests.unit.engines import CLASSIC, CONTAINERD, REAL, make_fake, new_name, running
 
@@ -376,6 +378,25 @@ def registry_destination(kind: str) -> MakeDestination:
     return make
 
 
+def product_destination(name: str) -> MakeDestination:
+    """A registry of a product, as its user ``ci`` sees it."""
+
+    @contextmanager
+    def make(place: Path, request: pytest.FixtureRequest) -> Iterator[DestinationCase]:
+        kind, path = PRODUCTS[name]
+        with FakeRegistry(product=kind()) as server:
+
+            def opened() -> ImageDestination:
+                return RegistryDestination(server.address, plain_http=True, credentials=ci)
+
+            def held(name: str) -> Digest | None:
+                return _held(lambda: RegistrySource(plain_http=True, credentials=ci), name)
+
+            yield DestinationCase(opened, Originals.make(f"{server.address}/{path}"), held)
+
+    return make
+
+
 def engine_destination(which: str) -> MakeDestination:
     @contextmanager
     def make(place: Path, request: pytest.FixtureRequest) -> Iterator[DestinationCase]:
@@ -399,11 +420,19 @@ DESTINATIONS: dict[str, MakeDestination] = {
     CLASSIC: engine_destination(CLASSIC),
     CONTAINERD: engine_destination(CONTAINERD),
     "real engine": engine_destination(REAL),
+    **{f"{name} (fake)": product_destination(name) for name in PRODUCTS},
 }
 
 
 #: Destinations that keep blobs as they are, so that bytes can be counted and the root's digest compared.
-BLOB_STORES = ("memory", "oci directory", "fake registry", "real registry")
+BLOB_STORES = (
+    *("memory", "oci directory", "fake registry", "real registry"),
+    *(f"{name} (fake)" for name in PRODUCTS),
+)
+#: Destinations that are tried in every way that a blob can break: of the products two that differ most.
+BREAKING = tuple(
+    name for name in DESTINATIONS if not name.endswith("(fake)") or name in ("Harbor (fake)", "zot (fake)")
+)
 #: Destinations where a second object adds to what the first one left.
 GROWING = tuple(name for name in DESTINATIONS if name != "docker archive")
 

@@ -12,7 +12,7 @@ from bundler.content.streams import ByteStream, MemoryStream, VerifiedStream
 from bundler.errors import AirbundleError, DamagedContent, Unreachable
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
-from tests.contract.subjects import BLOB_STORES, DESTINATIONS, GROWING, DestinationCase, params
+from tests.contract.subjects import BLOB_STORES, BREAKING, DESTINATIONS, GROWING, DestinationCase, params
 from tests.fakes.memory import CountingTask
 from tests.fakes.streams import FailingStream
 
@@ -123,6 +123,7 @@ MISHAPS: list[tuple[Callable[[bytes], ByteStream], type[AirbundleError]]] = [
 ]
 
 
+@pytest.mark.parametrize("case", params(BREAKING), indirect=True)
 @pytest.mark.parametrize(("change", "kind"), MISHAPS, ids=["flipped", "truncated", "longer", "broken off"])
 @pytest.mark.parametrize("ending", ["finish", "abort"])
 def test_after_a_mishap_the_name_points_to_what_it_pointed_to(

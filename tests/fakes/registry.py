@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.fakes.products.product import Asked, Product
 from tests.fakes.registry_doorman import Doorman
 from tests.fakes.registry_store import Rejected, Store
 
@@ -97,14 +98,17 @@ class FakeRegistry:
         plain_http: what clients must be told.
         quirks: see :class:`Quirks`.
         doorman: who may come in; anybody by default.
+        product: whose rules and words it has besides; none by default.
         log: all requests, in the order in which they came.
         storage_log: requests at the other host.
     """
 
     plain_http = True
 
-    def __init__(self, *, doorman: Doorman | None = None) -> None:
+    def __init__(self, *, doorman: Doorman | None = None, product: Product | None = None) -> None:
         self.store = Store()
+        self.product = product or Product()
+        self.product.store = self.store
         self.quirks = Quirks()
         self.doorman = doorman or Doorman()
         self.log: list[Logged] = []
@@ -216,6 +220,7 @@ class _StorageHandler(_Handler):
 class _RegistryHandler(_Handler):
     def do_GET(self) -> None:
         fake, quirks = self.server.fake, self.server.fake.quirks
+        self._kept: bytes | None = None
         self.logged = Logged(self.command, self.path, dict(self.headers), port=self.client_address[1])
         fake.log.append(self.logged)
         length = int(self.headers.get("Content-Length", 0))
@@ -229,6 +234,11 @@ class _RegistryHandler(_Handler):
                 self._read()
                 self.close_connection = script.headers.get("Connection") == "close"
                 self.reply(script.status, script.body, script.headers)
+            elif answer := fake.product.answer(
+                Asked(self.command, self.path, self.logged.headers, fake.address), self._body
+            ):
+                self._read()
+                self.reply(answer.status, answer.body, answer.headers)
             elif refusal := fake.doorman.refuse(self.command, self.path, self.logged.headers, fake.address):
                 self._read()
                 self.reply(refusal.status, refusal.body, refusal.headers)
@@ -323,7 +333,7 @@ class _RegistryHandler(_Handler):
             else:
                 self._reply_upload(name, store.start_upload())
             return
-        free = quirks.keeps_cut and self.command == "GET"
+        free = (quirks.keeps_cut and self.command == "GET") or self.server.fake.product.stateless
         store.check_upload(identity, query.get("_state", ""), mistaken=416 if quirks.keeps_cut else 404, free=free)
         if self.command == "DELETE":
             del store.uploads[identity]
@@ -372,7 +382,8 @@ class _RegistryHandler(_Handler):
     def _reply_upload(self, name: str, identity: str, status: int = 202) -> None:
         fake = self.server.fake
         held = len(fake.store.uploads[identity])
-        path = f"/v2/{name}/blobs/uploads/{identity}?_state={held}"
+        state = "" if fake.product.stateless else f"?_state={held}"
+        path = f"/v2/{name}/blobs/uploads/{identity}{state}"
         hosts = {"relative": "", "inner": "http://registry.internal:5000"}
         location = hosts.get(fake.quirks.location, f"http://{fake.address}") + path
         least = fake.quirks.least_piece
@@ -397,7 +408,17 @@ class _RegistryHandler(_Handler):
         self.close_connection = True
         self.reply(status, body, {"Content-Type": "text/html", "Connection": "close"})
 
+    def reply(self, status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> None:
+        super().reply(status, body, {**self.server.fake.product.head(), **(headers or {})})
+
+    def _body(self) -> bytes:
+        """Read the whole body for somebody who looks at it before it is served."""
+        self._kept = self._read()
+        return self._kept
+
     def _read(self) -> bytes:
+        if self._kept is not None:
+            return self._kept
         left = int(self.headers.get("Content-Length", 0)) - self.logged.received
         data = self.rfile.read(left) if left > 0 else b""
         self.logged.received += len(data)

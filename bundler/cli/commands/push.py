@@ -20,6 +20,9 @@ _ChunkSize = Annotated[
         show_default=False,
     ),
 ]
+_CreateProjects = Annotated[
+    bool, typer.Option("--create-projects", help="Make projects of Harbor that are missing, as private ones.")
+]
 
 
 def run(
@@ -29,6 +32,7 @@ def run(
     image: options.Images = None,
     jobs: _Jobs = 4,
     chunk_size: _ChunkSize = None,
+    create_projects: _CreateProjects = False,
     plain_http: options.PlainHttp = False,
     rename: naming_options.Rename = None,
     rename_regex: naming_options.RenameRegex = None,
@@ -72,6 +76,7 @@ def run(
         dry_run=dry_run,
         offline=offline,
         chunk_bytes=None if chunk_size is None else parse_size(chunk_size),
+        create_projects=create_projects,
         progress=view.console.progress,
     )
     return view.finish(report, dry_run=dry_run)

@@ -19,6 +19,7 @@ from bundler.errors import (
 )
 from bundler.model.json_documents import convert, parse_json
 from bundler.model.limits import Limits
+from bundler.transports.registry.answered import Answered, Signs
 from bundler.transports.registry.retries import Busy, parse_retry_after
 from bundler.transports.registry.wire import Answer
 from bundler.transports.registry.words import clean
@@ -56,8 +57,17 @@ def failure(answer: Answer, limits: Limits, what: str) -> AirbundleError:
         answer: One that was not hoped for.
         limits: Bounds how much of its body is read.
         what: What was being done, as the beginning of the message.
+
+    Returns:
+        The error; its cause is an :class:`Answered`.
     """
-    said = _words(answer, limits)
+    answered = _read(answer, limits)
+    error = _meaning(answer, answered.words, what)
+    error.__cause__ = answered
+    return error
+
+
+def _meaning(answer: Answer, said: str, what: str) -> AirbundleError:
     status = answer.status
     message = f"{what}: the registry answered {status}" + (f": {said}" if said else "")
     if any(sign in said.lower() for sign in _HTTPS_EXPECTED):
@@ -80,28 +90,41 @@ def failure(answer: Answer, limits: Limits, what: str) -> AirbundleError:
     return ProtocolError(message)
 
 
-def _words(answer: Answer, limits: Limits) -> str:
-    """Return what the registry said, in one line, ``""`` where nothing useful came."""
+def _read(answer: Answer, limits: Limits) -> Answered:
+    """Read what the registry said, and close the answer."""
+    signs = Signs.of(answer, limits)
+    codes: tuple[str, ...] = ()
+    words = ""
     if answer.method == "HEAD" or answer.status == 416:
         # A 416 may announce the length of the whole blob and send a few bytes.
         answer.close()
-        return ""
+    else:
+        codes, words = _words(answer, limits)
+    return Answered(answer.method, answer.url, answer.status, codes, words, signs)
+
+
+def _words(answer: Answer, limits: Limits) -> tuple[tuple[str, ...], str]:
+    """Return the codes, and what the registry said in one line, ``""`` where nothing useful came."""
     try:
         raw = answer.read_up_to(limits.error_body_bytes)
     except Unreachable:
         raw = b""
     finally:
         answer.close()
-    return clean(_from_json(raw, limits) or raw.decode("utf-8", "replace"))
+    errors = _from_json(raw, limits)
+    said = "; ".join(_one(error) for error in errors)
+    codes = tuple(clean(error.code) for error in errors if error.code)
+    return codes, clean(said or raw.decode("utf-8", "replace"))
 
 
-def _from_json(raw: bytes, limits: Limits) -> str:
+def _from_json(raw: bytes, limits: Limits) -> tuple[_Error, ...]:
     try:
         value = parse_json(raw, "the answer", limit=limits.error_body_bytes, limits=limits)
         errors = convert(value, _Errors, "the answer").errors
+        # zot sends a single error without the list around it.
+        return errors[:_MOST_ERRORS] or (convert(value, _Error, "the answer"),)
     except MalformedDocument:
-        return ""
-    return "; ".join(_one(error) for error in errors[:_MOST_ERRORS])
+        return ()
 
 
 def _one(error: _Error) -> str:

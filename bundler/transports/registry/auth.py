@@ -78,6 +78,19 @@ class Authenticator:
                 return self._use_basic(used)
         return ""
 
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether credentials were looked for in vain."""
+        with self._lock:
+            return self._looked_up and self._credentials is None
+
+    def basic(self) -> str:
+        """Return the Authorization header with user and password, unasked; ``""`` where there are none."""
+        with self._lock:
+            credentials = self._look_up()
+            has_both = credentials is not None and credentials.username and credentials.password
+            return _basic(credentials) if credentials is not None and has_both else ""
+
     def _use_basic(self, used: str) -> str:
         credentials = self._look_up()
         if credentials is None or not credentials.username:

@@ -103,6 +103,30 @@ class RegistryClient:
         require(answer, expected, self.limits, what)
         return answer
 
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether credentials were wanted, and there are none."""
+        return self._auth.is_anonymous
+
+    def look(self, path: str) -> Answer:
+        """Ask as a stranger, once: without credentials, and following nothing. The caller closes the answer.
+
+        Raises:
+            ConnectionLost, Unreachable: no answer.
+        """
+        return self._wire.send("GET", self.address.origin + path, {}, NO_BODY)
+
+    def beside(self, method: str, path: str, *, body: Body = NO_BODY) -> Answer:
+        """Ask another interface of the same host than the protocol's, once; whatever it answers is returned.
+
+        User and password go along, if there are any: such interfaces offer no challenge. The caller closes.
+
+        Raises:
+            ConnectionLost, Unreachable: no answer.
+        """
+        headers = {"Content-Type": "application/json"} if body.length else {}
+        return self._wire.send(method, self.address.origin + path, _with(headers, self._auth.basic()), body)
+
     def _authenticated(
         self, method: str, url: str, scopes: frozenset[str], headers: Mapping[str, str], body: Body
     ) -> Answer:

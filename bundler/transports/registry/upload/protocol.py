@@ -211,13 +211,20 @@ def _meaning(repository: Repository, answer: Answer, what: str) -> AirbundleErro
     error = failure(answer, repository.limits, f"{repository}: {what}")
     said = str(error)
     if status == 413:
-        return PieceTooLarge(said, advice=error.advice)
+        return _as(PieceTooLarge, error)
     if status in (405, 501) or "UNSUPPORTED" in said:
-        return PiecesRefused(said, advice=error.advice)
+        return _as(PiecesRefused, error)
     if status in (404, 416) or "BLOB_UPLOAD_" in said:
-        kind = UnknownUpload if status == 404 else OutOfStep
-        return kind(said, advice="Run the command again; the upload begins anew.")
-    return WrongDigest(said) if "DIGEST_INVALID" in said else error
+        error.advice = "Run the command again; the upload begins anew."
+        return _as(UnknownUpload if status == 404 else OutOfStep, error)
+    return _as(WrongDigest, error) if "DIGEST_INVALID" in said else error
+
+
+def _as(kind: type[Refused], error: AirbundleError) -> Refused:
+    """Return what is known of an error as one of another kind."""
+    meant = kind(error.message, advice=error.advice)
+    meant.__cause__ = error.__cause__
+    return meant
 
 
 def received_bytes(header: str) -> int | None:

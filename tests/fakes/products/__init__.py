@@ -1,0 +1,1 @@
+"""Small servers that refuse as the products do; ``docs/registries.md`` says where each answer is from."""
