@@ -57,6 +57,7 @@ class RealRegistry:
         tls: Certificate | None = None,
         delete: bool = False,
         secret: str | None = None,
+        read_only: bool = False,
     ) -> None:
         """Prepare a registry.
 
@@ -67,6 +68,7 @@ class RealRegistry:
             tls: Serve HTTPS with this certificate.
             delete: Allow clients to delete.
             secret: ``http.secret``: with one, uploads can be resumed after a restart.
+            read_only: Take no pushes, as during maintenance.
         """
         self._given = directory
         self._directory = Path()
@@ -74,6 +76,7 @@ class RealRegistry:
         self._tls = tls
         self._delete = delete
         self._secret = secret
+        self._read_only = read_only
         self._process: ServerProcess | None = None
         self.address = ""
         self.plain_http = tls is None
@@ -151,6 +154,7 @@ class RealRegistry:
             "storage:",
             f"  filesystem: {{rootdirectory: '{self.storage}'}}",
             f"  delete: {{enabled: {str(self._delete).lower()}}}",
+            f"  maintenance: {{readonly: {{enabled: {str(self._read_only).lower()}}}}}",
             "http:",
             f"  addr: {self.address}",
         ]

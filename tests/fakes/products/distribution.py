@@ -1,4 +1,4 @@
-"""distribution with a token service in front, or in its read-only mode."""
+"""distribution 2.8 with a token service in front, in its read-only mode, or as a mirror of another registry."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from tests.fakes.registry_doorman import Reply
 
 
 class Distribution(TokenProduct):
-    """Attributes: ``pushers`` may push anywhere, everybody else who is known may pull; ``read_only``."""
+    """Attributes: ``pushers`` may push anywhere, who else is known may pull; ``read_only``; ``mirror``."""
 
     def __init__(self) -> None:
         super().__init__()
         self.pushers = {"ci"}
         self.read_only = False
+        self.mirror = False
 
     def head(self) -> dict[str, str]:
         return {"Docker-Distribution-Api-Version": "registry/2.0"}
@@ -23,5 +24,9 @@ class Distribution(TokenProduct):
 
     def refuse(self, asked: Asked, read: Read) -> Reply | None:
         if asked.is_writing and self.read_only:
+            return Reply(
+                405, b"Method not allowed\n", {"Content-Type": "text/plain; charset=utf-8", "Allow": "GET, HEAD"}
+            )
+        if asked.is_writing and self.mirror:
             return refused(405, "UNSUPPORTED", "The operation is unsupported.")
         return None

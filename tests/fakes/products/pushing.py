@@ -21,7 +21,7 @@ from tests.fakes.products.nexus import Nexus
 from tests.fakes.products.product import Product
 from tests.fakes.products.quay import Quay
 from tests.fakes.products.zot import Zot
-from tests.fakes.registry import FakeRegistry
+from tests.servers.either_registry import Registry
 
 #: Each product, and the path below which ``ci`` may push there from the start.
 PRODUCTS: dict[str, tuple[type[Product], str]] = {
@@ -48,8 +48,8 @@ def stranger(registry: str) -> Credentials | None:
 
 
 @contextmanager
-def pushing(fake: FakeRegistry, prefix: str = "", **options: Any) -> Iterator[RegistryDestination]:
-    """Open a destination at a running fake."""
+def pushing(fake: Registry, prefix: str = "", **options: Any) -> Iterator[RegistryDestination]:
+    """Open a destination at a running registry."""
     place = f"{fake.address}/{prefix}" if prefix else fake.address
     given = {"plain_http": True, "credentials": ci, "retries": _QUICK, **options}
     destination = RegistryDestination(place, **given)

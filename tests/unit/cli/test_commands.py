@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gc
 import json
 import shutil
@@ -30,6 +31,7 @@ from tests.builders import (
 )  # fmt: skip
 from tests.fakes.engine import FakeEngine
 from tests.fakes.memory import MemorySource
+from tests.fakes.products.harbor import Harbor
 from tests.fakes.registry import FakeRegistry
 from tests.unit.cli.conftest import Airbundle
 
@@ -389,6 +391,24 @@ class TestPushAndLoad:
             assert {"loaded", "waiting"} == {image["status"] for image in said.document["images"]}
             said = airbundle("load", stick, bundle, "--json")
             assert {"loaded", "skipped"} == {image["status"] for image in said.document["images"]}
+
+    def test_projects_of_harbor(
+        self, airbundle: Airbundle, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+        monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+        harbor = Harbor()
+        harbor.admins = {"ci"}
+        with FakeRegistry(product=harbor) as registry:
+            entry = {"auth": base64.b64encode(b"ci:secret").decode()}
+            (tmp_path / "config.json").write_text(json.dumps({"auths": {registry.address: entry}}))
+            to = f"{registry.address}/plant"
+            said = airbundle("push", bundle, to, "--plain-http", status=11)
+            assert "there is no project plant" in said.err
+            assert "--create-projects" in said.err
+            said = airbundle("push", bundle, to, "--plain-http", "--create-projects", "--json")
+            notes = [note for image in said.document["images"] for note in image["notes"]]
+            assert notes == ["the project plant was not there and was created, as a private one"]
 
     @pytest.mark.parametrize(("host", "status"), [("ssh://far", 2), ("nonsense", 2)])
     def test_no_engine_by_its_address(

@@ -78,7 +78,7 @@ class Explainer:
     ) -> None:
         """Put into an error what the product means by it, and what to do; its kind stays what it is.
 
-        An error that is no answer of a registry stays as it is, and so does one that nothing is known about.
+        An error that is no answer of a registry stays as it is.
 
         Args:
             error: What ended the work on one image; it is changed.
@@ -102,15 +102,14 @@ class Explainer:
             refusal = replace(refusal, project_exists=self._projects.exists(refusal.first))
         found = _EXPLAIN[product](refusal) if product is not None else None
         found = found or explain_form(refusal)
-        if found is None:
-            return
-        said = f": {answered.words}" if answered.words and answered.words not in error.message else ""
-        name = product.value if product is not None else "the registry"
-        error.message = f"{error.message}{said}\n{name}: {found.text}"
-        error.advice = found.advice
+        if answered.words and answered.words not in error.message:
+            error.message += f": {answered.words}"
+        if found is not None:
+            error.message += f"\n{product.value if product is not None else 'the registry'}: {found.text}"
+            error.advice = found.advice
         if answered.status == 401 and self._client.is_anonymous:
-            host = self._client.address.name
-            error.advice = f"Nobody is logged in there: run `docker login {host}`. {found.advice}"
+            log_in = f"Nobody is logged in there: run `docker login {self._client.address.name}`."
+            error.advice = log_in if found is None else f"{log_in} {found.advice}"
 
     def _in_words(self, repository: Repository, reference: str, answered: Answered) -> Answered:
         """Ask again in a way that may be answered with a body: none comes to a HEAD."""

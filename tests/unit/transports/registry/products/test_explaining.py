@@ -21,6 +21,8 @@ from tests.fakes.products.pushing import PRODUCTS, ci, docker_image, image, push
 from tests.fakes.products.quay import Quay
 from tests.fakes.products.zot import Zot
 from tests.fakes.registry import FakeRegistry, Script
+from tests.requirements import require, why_no_program
+from tests.servers.registry import PROGRAM, RealRegistry
 
 #: A product in a state; the prefix that is pushed to; what the error must say; what its advice must say.
 Case = tuple[Callable[[], Product], str, tuple[str, ...], str]
@@ -103,6 +105,7 @@ CASES: dict[str, Case] = {
         ("lets this account push to a/b/web",),
         "right",
     ),
+    "distribution: a mirror": (having(Distribution, mirror=True), "a", ("UNSUPPORTED", "a mirror of"), "another"),
     "distribution: read-only": (
         having(Distribution, read_only=True),
         "a",
@@ -212,6 +215,24 @@ def test_a_stranger_is_refused(name: str) -> None:
         error = refused(lambda: put(destination, memory, image(memory)))
         assert isinstance(error, Unauthorised)
         assert "docker login" in error.advice
+
+
+@pytest.mark.registry
+def test_the_real_distribution() -> None:
+    require(why_no_program(PROGRAM))
+    memory = MemorySource()
+    with RealRegistry(read_only=True) as real, pushing(real, "shop") as destination:
+        error = refused(lambda: put(destination, memory, image(memory)))
+        assert "405: Method not allowed" in error.message
+        assert "distribution: it is read-only" in error.message
+    with RealRegistry(htpasswd=("ci", "secret")) as real:
+        with pushing(real, "shop", credentials=stranger) as destination:
+            error = refused(lambda: put(destination, memory, image(memory)))
+            assert "authentication required" in error.message
+            assert f"docker login {real.address}" in error.advice
+        with pushing(real, "shop", create_projects=True) as destination:
+            (note,) = put(destination, memory, image(memory)).notes
+            assert "the registry is distribution" in note
 
 
 @pytest.mark.parametrize("name", ["Harbor", "GitLab", "Quay"])
