@@ -30,10 +30,15 @@ from bundler.model.json_documents import parse_json
 from bundler.transports.engine.facts import parse_available, parse_engine_image, parse_engine_info, parse_image_ids
 from bundler.transports.engine.load_answer import read_load_answer
 from bundler.transports.registry.address import RegistryAddress
+from bundler.transports.registry.answered import Signs, answer_behind
 from bundler.transports.registry.answers import failure
 from bundler.transports.registry.blobs import range_start
 from bundler.transports.registry.challenges import parse_challenges
 from bundler.transports.registry.credentials import Credentials, docker_credentials
+from bundler.transports.registry.products.explaining import EXPLANATIONS
+from bundler.transports.registry.products.forms import explain_form
+from bundler.transports.registry.products.recognise import product_of
+from bundler.transports.registry.products.refusals import Refusal
 from bundler.transports.registry.retries import parse_retry_after
 from bundler.transports.registry.upload.protocol import received_bytes
 from bundler.transports.registry.upload.saved import SavedState, parse_saved_state
@@ -54,6 +59,7 @@ def _challenges(data: bytes) -> None:
     for challenge in parse_challenges(_header_text(line) for line in data.split(b"\n")):
         assert challenge.scheme == challenge.scheme.lower()
         assert all(name == name.lower() for name in challenge.parameters)
+        product_of(Signs(_header_text(data), (challenge,)))
 
 
 def _location(data: bytes) -> None:
@@ -87,10 +93,19 @@ def _ranges(data: bytes) -> None:
 def _error_body(data: bytes) -> None:
     status = _STATUSES[data[0] % len(_STATUSES)] if data else 500
     response = urllib3.HTTPResponse(io.BytesIO(data[1:]), {}, status, preload_content=False)
-    error = failure(Answer("GET", _HOME, response, "reg.test:5000"), LIMITS, "asking")
+    error = failure(
+        Answer("PUT", _HOME.replace("blobs/uploads", "manifests"), response, "reg.test:5000"), LIMITS, "asking"
+    )
     assert type(error) is not AirbundleError
     assert error.message.isprintable()
     assert len(error.message) < 1000
+    answered = answer_behind(error)
+    assert answered is not None
+    assert all(text.isprintable() for text in (answered.words, *answered.codes))
+    refusal = Refusal("shop/web", "1", writing=True, answered=answered)
+    for explain in (*EXPLANATIONS.values(), explain_form):
+        found = explain(refusal)
+        assert found is None or (found.text + found.advice).isprintable()
 
 
 def _load_answer(data: bytes) -> None:

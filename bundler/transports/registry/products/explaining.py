@@ -28,7 +28,8 @@ from bundler.transports.registry.products.projects import HarborProjects
 from bundler.transports.registry.products.recognise import Product, recognise
 from bundler.transports.registry.products.refusals import Explanation, Refusal
 
-_EXPLAIN: Mapping[Product, Callable[[Refusal], Explanation | None]] = {
+#: What each product means by a refusal.
+EXPLANATIONS: Mapping[Product, Callable[[Refusal], Explanation | None]] = {
     Product.HARBOR: harbor.explain,
     Product.NEXUS: nexus.explain,
     Product.ARTIFACTORY: artifactory.explain,
@@ -100,7 +101,7 @@ class Explainer:
         refusal = Refusal(repository.name, tag, writing, answered, media_types=frozenset(media_types))
         if product is Product.HARBOR and refusal.is_about_rights and refusal.rest:
             refusal = replace(refusal, project_exists=self._projects.exists(refusal.first))
-        found = _EXPLAIN[product](refusal) if product is not None else None
+        found = EXPLANATIONS[product](refusal) if product is not None else None
         found = found or explain_form(refusal)
         if answered.words and answered.words not in error.message:
             error.message += f": {answered.words}"
