@@ -387,7 +387,9 @@ def product_destination(name: str) -> MakeDestination:
         with FakeRegistry(product=kind()) as server:
 
             def opened() -> ImageDestination:
-                return RegistryDestination(server.address, plain_http=True, credentials=ci)
+                return RegistryDestination(
+                    server.address, plain_http=True, credentials=ci, on_existing_tag="overwrite"
+                )
 
             def held(name: str) -> Digest | None:
                 return _held(lambda: RegistrySource(plain_http=True, credentials=ci), name)
