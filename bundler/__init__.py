@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bundler.api.discovering import discover_images as discover_images
     from bundler.api.packing import pack as pack
     from bundler.api.parity import parity as parity
+    from bundler.api.registry_access import AccessOptions as AccessOptions
     from bundler.api.repairing import repair as repair
     from bundler.api.requests import answer as answer
     from bundler.api.requests import answer_from_images as answer_from_images
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "AccessOptions": "bundler.api.registry_access",
     "AirbundleError": "bundler.errors",
     "Bundle": "bundler.bundle.reader",
     "Naming": "bundler.model.naming.naming",

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bundler.api.registry_access import DEFAULT_ACCESS, AccessOptions, open_access, registries_of
 from bundler.api.source_set import SourceSet
 from bundler.bundle.manifest import BundleManifest
 from bundler.bundle.names import check_application_name
@@ -28,7 +29,7 @@ def planned(
     applications: Applications,
     *,
     options: PackOptions | None = None,
-    plain_http: bool = False,
+    access: AccessOptions = DEFAULT_ACCESS,
     progress: Progress = SILENT,
     output: OutputDirectory | None = None,
 ) -> Iterator[PackPlan]:
@@ -37,7 +38,7 @@ def planned(
     Args:
         applications: For each application the names of its images, as on the command line.
         options: Their limits count here.
-        plain_http: Allow registries to be asked without TLS.
+        access: How registries are reached.
         progress: Is told what goes on.
         output: Where a pipe on standard input is kept that long; without it such a pipe is refused.
 
@@ -49,7 +50,9 @@ def planned(
     limits = (options or PackOptions()).limits
     for name in applications:
         check_application_name(name)
-    with SourceSet(plain_http=plain_http, limits=limits, progress=progress, output=output) as sources:
+    registries = registries_of(name for names in applications.values() for name in names)
+    reached = open_access(access, registries, limits=limits, progress=progress)
+    with SourceSet(access=reached, limits=limits, progress=progress, output=output) as sources:
         images = []
         for application, names in applications.items():
             for name in names:
@@ -58,7 +61,7 @@ def planned(
                     raise NotFound(f"{name} holds no image", advice=f"Leave it out, or mend it for {application}.")
                 images += [PlannedImage(application, image, source) for image in found]
         try:
-            yield make_plan(images)
+            yield make_plan(images, sources.notes())
         finally:
             if output is not None:
                 output.release()
@@ -69,7 +72,7 @@ def pack(
     output: Path | str,
     *,
     options: PackOptions | None = None,
-    plain_http: bool = False,
+    access: AccessOptions = DEFAULT_ACCESS,
     check: bool = False,
     restart: bool = False,
     reuse: Sequence[Path | str] = (),
@@ -83,7 +86,7 @@ def pack(
         applications: For each application the names of its images, as on the command line.
         output: Directory of the bundle; new, empty, or with what an earlier run of the same pack left.
         options: Part size, compression, name and version of the bundle, and the parity to make beside it.
-        plain_http: Allow registries to be asked without TLS.
+        access: How registries are reached.
         check: Read all sources a second time and prove that the same bytes come out; nothing is written for it.
         restart: Keep nothing that an unfinished pack left there, and no parity.
         reuse: Directories of older bundles. What they have is not read from its source; no byte changes by it.
@@ -104,7 +107,7 @@ def pack(
     directory = OutputDirectory(Path(output))
     with (
         open_reuse(reuse, cache, cache_bytes, limits=chosen.limits, progress=progress) as reused,
-        planned(applications, options=chosen, plain_http=plain_http, progress=progress, output=directory) as plan,
+        planned(applications, options=chosen, access=access, progress=progress, output=directory) as plan,
     ):
         manifest = write_bundle(plan, directory, chosen, progress, restart=restart, reuse=reused)
         if check:

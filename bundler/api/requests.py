@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundler.api.packing import Applications, planned
+from bundler.api.registry_access import DEFAULT_ACCESS, AccessOptions
 from bundler.bundle.choice import ALL_FILES, Choice
 from bundler.bundle.manifest import parse_bundle_manifest
 from bundler.bundle.opening import read_small
@@ -116,7 +117,7 @@ def answer_from_images(
     *,
     options: PackOptions | None = None,
     manifest: Path | str | None = None,
-    plain_http: bool = False,
+    access: AccessOptions = DEFAULT_ACCESS,
     progress: Progress = SILENT,
 ) -> AnswerReport:
     """Write the blocks that a request asks for, of a bundle that is not there any more but can be packed again.
@@ -130,7 +131,7 @@ def answer_from_images(
         options: How the bundle was packed. With ``manifest`` only the limits count.
         manifest: The bundle's own bundle.json, if somebody kept it: it holds the options, and the sources are
             read once instead of twice.
-        plain_http: Allow registries to be asked without TLS.
+        access: How registries are reached.
         progress: Is told the bytes that were read.
 
     Raises:
@@ -146,7 +147,7 @@ def answer_from_images(
         wanted.check_against(table)
         chosen = options_like(table, chosen.limits)
     destination = AnswerDestination(Path(output), wanted, chosen.limits)
-    with planned(applications, options=chosen, plain_http=plain_http, progress=progress) as plan:
+    with planned(applications, options=chosen, access=access, progress=progress) as plan:
         return answer_by_packing(plan, destination, chosen, manifest=table, progress=progress)
 
 

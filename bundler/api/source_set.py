@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from bundler.api.image_names import ImageName
 from bundler.api.standard_input import StandardInput
 from bundler.bundle.reader import open_bundle
-from bundler.content.images import FoundImage, ImageSource
+from bundler.content.images import FoundImage, ImageSource, TellingSource
 from bundler.errors import NotFound, Unauthorised, Unreachable
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.packing.writing.output import OutputDirectory
 from bundler.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from bundler.transports.registry.access.access import RegistryAccess
 
 
 class SourceSet:
@@ -23,7 +26,7 @@ class SourceSet:
     def __init__(
         self,
         *,
-        plain_http: bool = False,
+        access: RegistryAccess | None = None,
         limits: Limits = DEFAULT_LIMITS,
         progress: Progress = SILENT,
         output: OutputDirectory | None = None,
@@ -31,14 +34,14 @@ class SourceSet:
         """Open nothing yet.
 
         Args:
-            plain_http: Allow registries to be asked without TLS.
+            access: How registries are reached.
             limits: Bounds what is read.
             progress: Is told what takes long.
             output: Where a pipe on standard input is kept while it is needed; ``None`` refuses it.
         """
         self._standard_input = StandardInput(output, limits, progress)
         self._progress = progress
-        self._plain_http = plain_http
+        self._access = access
         self._limits = limits
         self._open: dict[tuple[str, str], ImageSource] = {}
 
@@ -70,6 +73,12 @@ class SourceSet:
                     f"{image}: the engine says: {from_engine}; the registry says: {from_registry}"
                 ) from None
 
+    def notes(self) -> tuple[str, ...]:
+        """Return what users should know of the sources that were asked."""
+        return tuple(
+            note for source in self._open.values() if isinstance(source, TellingSource) for note in source.notes()
+        )
+
     def _source(self, name: ImageName) -> ImageSource:
         key = (name.transport, name.location)
         if key not in self._open:
@@ -87,7 +96,7 @@ class SourceSet:
     def _registry(self, _: Path) -> ImageSource:
         from bundler.sources.registry import RegistrySource
 
-        return RegistrySource(plain_http=self._plain_http, limits=self._limits)
+        return RegistrySource(self._access, limits=self._limits, progress=self._progress)
 
     def _docker_archive(self, path: Path) -> ImageSource:
         from bundler.sources.docker_archive import DockerArchiveSource

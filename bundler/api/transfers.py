@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bundler.api.one_by_one import each_once, put_images
+from bundler.api.registry_access import DEFAULT_ACCESS, AccessOptions, open_access
 from bundler.api.transfer_report import TransferReport
 from bundler.bundle.manifest import Application, Image
 from bundler.bundle.reader import Bundle
@@ -63,7 +64,7 @@ def push(
     selection: Selection | None = None,
     *,
     jobs: int = 4,
-    plain_http: bool = False,
+    access: AccessOptions = DEFAULT_ACCESS,
     on_existing_tag: OnExistingTag = "error",
     naming: Naming | None = None,
     dry_run: bool = False,
@@ -82,6 +83,8 @@ def push(
     user's state directory. ``chunk_bytes`` is the size of one piece of a blob; by default it follows the rate.
     ``create_projects`` makes missing projects of Harbor, private ones; notes of the results say which.
 
+    A user and password in ``access``, or in the environment, are for the destination.
+
     Raises:
         InvalidReference: the destination is no such name, or an image would get a name that is none.
         UsageError: a number is out of its bounds, two images would get one name, or a rename rule makes no sense.
@@ -97,8 +100,8 @@ def push(
     def open_destination() -> ImageDestination:
         registry = RegistryDestination(
             destination,
+            open_access(access, [destination.partition("/")[0]], limits=bundle.limits, progress=progress),
             jobs=jobs,
-            plain_http=plain_http,
             on_existing_tag=on_existing_tag,
             naming=naming or Naming(bundle.manifest.rename),
             piece_bytes=chunk_bytes,

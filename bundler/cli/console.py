@@ -52,6 +52,15 @@ class Console:
         if not self.quiet and not self.as_json:
             say(f"airbundle: warning: {printable(text)}")
 
+    def insist(self, text: str) -> None:
+        """Say on stderr what nobody may miss, also if they asked for silence; with JSON as one JSON object."""
+        if self.as_json:
+            import json
+
+            say(json.dumps({"warning": text}, sort_keys=True))
+        else:
+            say(f"airbundle: warning: {printable(text)}")
+
     def error(self, error: AirbundleError) -> None:
         """Print an error with its cause and the next step; as one JSON object if JSON was asked for."""
         if self.as_json:

@@ -50,6 +50,35 @@ LimitValues = Annotated[
 PlainHttp = Annotated[
     bool, typer.Option("--plain-http", help="Talk to registries without TLS. Anyone on the way can read it.")
 ]
+Insecure = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--insecure",
+        metavar="HOST[:PORT]",
+        help="Let this registry go without TLS, or with a certificate that nobody trusts; may be repeated. "
+        "Each one that is spoken to so is warned about.",
+        show_default=False,
+    ),
+]
+Username = Annotated[
+    str | None,
+    typer.Option(
+        "--username",
+        metavar="USER",
+        help="User at the one registry that is involved, with --password-stdin. Default: AIRBUNDLE_USERNAME and "
+        "AIRBUNDLE_PASSWORD, then what docker or podman login stored.",
+        show_default=False,
+    ),
+]
+PasswordStdin = Annotated[
+    bool, typer.Option("--password-stdin", help="Read the password for --username from standard input.")
+]
+WaitForRateLimit = Annotated[
+    bool,
+    typer.Option(
+        "--wait-for-rate-limit", help="Wait, hours if need be, where a registry allows no more pulls for now."
+    ),
+]
 ExistingTag = Annotated[
     str,
     typer.Option(

@@ -42,6 +42,7 @@ def show_plan(
             "part_bytes": options.part_bytes,
             "free_bytes": free,
             **({"parity": expected_document(parity) if parity else None} if options.parity else {}),
+            "notes": list(plan.notes),
             **({"reuse": {"contents": reusable.count, "bytes": reusable.size}} if reusable else {}),
         }
     )
@@ -62,6 +63,8 @@ def show_plan(
         if free < size.known_bytes:
             verdict = "not enough"
         console.line(f"space    {format_size(free)} free at {output}: {verdict}")
+    for note in plan.notes:
+        console.line(f"note     {note}")
 
 
 def _show_images(console: Console, plan: PackPlan) -> None:
@@ -71,13 +74,19 @@ def _show_images(console: Console, plan: PackPlan) -> None:
             (
                 image.application,
                 image.reference.familiar,
-                _SOURCES.get(image.source.kind, image.source.kind),
+                _origin(image),
                 ",".join(_platforms(image)) or "-",
                 _size(image),
             )
         )
     show_table(console, rows)
     console.line()
+
+
+def _origin(image: PlannedImage) -> str:
+    kind = _SOURCES.get(image.source.kind, image.source.kind)
+    at = image.found.found_at if isinstance(image.found, RegistryForm) else ""
+    return f"{kind}: {at}" if at else kind
 
 
 _SOURCES = {"docker": "engine or its archive", "oci": "OCI layout", "registry": "registry", "bundle": "bundle"}
@@ -117,6 +126,7 @@ def _image(plan: PackPlan, image: PlannedImage) -> dict[str, object]:
     return {
         "reference": str(image.reference),
         "source": image.source.kind,
+        **({"found_at": found.found_at} if isinstance(found, RegistryForm) and found.found_at else {}),
         "digest_preserved": isinstance(found, RegistryForm),
         "digest": found.tree.root.digest if isinstance(found, RegistryForm) else None,
         "platforms": _platforms(image),

@@ -27,10 +27,12 @@ class RegistryForm:
     Attributes:
         reference: the name that the image will carry.
         tree: its documents; everything else is read by descriptor.
+        found_at: the repository that it is read from, where that is another one than its name says: a mirror.
     """
 
     reference: Reference
     tree: ImageTree
+    found_at: str = field(default="", compare=False)
 
     @property
     def digests(self) -> frozenset[Digest]:
@@ -163,6 +165,14 @@ class AnticipatingSource(Protocol):
 
         A wrong guess costs time only. What goes wrong meanwhile shows when ``contents`` is asked.
         """
+
+
+@runtime_checkable
+class TellingSource(Protocol):
+    """An ``ImageSource`` that has something to say of where it asked."""
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what users should know, a sentence each, as far as it is known by now."""
 
 
 def tree_places(tree: ImageTree) -> dict[Digest, Place]:

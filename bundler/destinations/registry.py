@@ -21,10 +21,10 @@ from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.naming.naming import USUAL_NAMING, Naming
 from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
+from bundler.transports.registry.access.access import RegistryAccess
 from bundler.transports.registry.address import RegistryAddress
 from bundler.transports.registry.blobs import has_blob
 from bundler.transports.registry.client import RegistryClient, Repository
-from bundler.transports.registry.credentials import CredentialFinder, docker_credentials
 from bundler.transports.registry.manifests import find_manifest, put_manifest
 from bundler.transports.registry.products.explaining import Explainer
 from bundler.transports.registry.products.projects import ProjectMaker
@@ -53,26 +53,24 @@ class RegistryDestination:
     def __init__(
         self,
         destination: str,
+        access: RegistryAccess | None = None,
         *,
         jobs: int = DEFAULT_JOBS,
-        plain_http: bool = False,
         on_existing_tag: OnExistingTag = "error",
         naming: Naming = USUAL_NAMING,
         piece_bytes: int | None = None,
         state_directory: Path | None = None,
         retries: RetryPolicy | None = None,
         progress: Progress = SILENT,
-        credentials: CredentialFinder = docker_credentials,
         limits: Limits = DEFAULT_LIMITS,
-        ca_file: Path | None = None,
         create_projects: bool = False,
     ) -> None:
         """Prepare; the registry is not asked yet.
 
         Args:
             destination: ``host[:port][/prefix]``.
+            access: How registries are reached; mirrors do not count for what is sent.
             jobs: How many blobs are sent at once, 1 to 32.
-            plain_http: Speak HTTP instead of HTTPS.
             on_existing_tag: What to do where the tag stands for another image.
             naming: What images are called here.
             piece_bytes: Size of one request, at least 64 KiB; ``None`` follows the rate, 16 to 256 MiB. Where
@@ -81,9 +79,7 @@ class RegistryDestination:
                 keeps nothing. It need not exist, and may be unwritable.
             retries: How often a request is sent again that failed in a way that may pass.
             progress: Is told of every further try.
-            credentials: Finds credentials by the registry's name, when it wants any.
             limits: Bounds what is read.
-            ca_file: Certificates in PEM form that are trusted besides the system's.
             create_projects: Make the projects that are missing where the registry is Harbor.
 
         Raises:
@@ -93,12 +89,12 @@ class RegistryDestination:
         if not 1 <= jobs <= _MOST_JOBS:
             raise UsageError(f"{jobs} jobs are out of bounds: 1 to {_MOST_JOBS} are possible")
         self._destination, self._naming = destination, naming
+        access = access or RegistryAccess()
         self._client = RegistryClient(
-            _address_of(destination, plain_http=plain_http),
-            credentials=credentials,
+            _address_of(destination, access),
+            access,
             limits=limits,
             connections=jobs + self.images_at_once,
-            ca_file=ca_file,
             retries=Retries(retries or RetryPolicy(), tell=progress.message),
         )
         self._jobs = jobs
@@ -265,9 +261,9 @@ class RegistryDestination:
         return start_upload(repository)
 
 
-def _address_of(destination: str, *, plain_http: bool) -> RegistryAddress:
+def _address_of(destination: str, access: RegistryAccess) -> RegistryAddress:
     host, _, prefix = destination.partition("/")
-    address = RegistryAddress.parse(host, plain_http=plain_http)
+    address = access.address(host)
     if "/" in destination and Reference.parse(f"{destination}/x").repository != f"{prefix}/x":
         raise InvalidReference(f"{destination!r:.200} does not name a registry and a prefix")
     return address

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 
 from bundler.content.images import Content, FoundImage, Place, RegistryForm, tree_places
+from bundler.content.stopping import Stopping
 from bundler.content.streams import ByteStream, MemoryStream, read_all
 from bundler.content.trees import collect_tree
-from bundler.errors import DamagedContent, NotFound, Refused, UsageError
+from bundler.errors import AirbundleError, DamagedContent, NotFound, PolicyRefused, Refused, UsageError
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
@@ -16,41 +16,47 @@ from bundler.model.image import ImageTree
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.manifest import Index, parse_manifest
 from bundler.model.reference import Reference
-from bundler.progress import Task
+from bundler.progress import SILENT, Progress, Task
+from bundler.transports.registry.access.access import RegistryAccess
+from bundler.transports.registry.access.registries_conf import Route
 from bundler.transports.registry.address import RegistryAddress
 from bundler.transports.registry.blobs import has_blob, open_blob, open_raw_blob
 from bundler.transports.registry.client import RegistryClient, Repository
-from bundler.transports.registry.credentials import CredentialFinder, docker_credentials
 from bundler.transports.registry.manifests import fetch_manifest, fetch_unknown
+from bundler.transports.registry.prefetch import Opener, Prefetch
 from bundler.transports.registry.products.explaining import Explainer
+from bundler.transports.registry.retries import Retries
 
 
 class RegistrySource:
-    """Images of all registries that their names lead to: an ``ImageSource`` and a ``BlobReader``."""
+    """Images of all registries that their names lead to: an ``ImageSource`` and a ``BlobReader``.
+
+    A name may lead to mirrors first, and a short one to a registry of its own, as the access says. What comes
+    from a mirror is named after the registry that it stands in for, and comes from one place as a whole.
+    """
 
     kind = "registry"
 
     def __init__(
         self,
+        access: RegistryAccess | None = None,
         *,
-        plain_http: bool = False,
-        credentials: CredentialFinder = docker_credentials,
         limits: Limits = DEFAULT_LIMITS,
-        ca_file: Path | None = None,
+        progress: Progress = SILENT,
     ) -> None:
         """Prepare; no registry is asked yet.
 
         Args:
-            plain_http: Speak HTTP instead of HTTPS, to every registry but docker.io.
-            credentials: Finds credentials by a registry's name, when it wants any.
+            access: How registries are reached.
             limits: Bounds what is read.
-            ca_file: Certificates in PEM form that are trusted besides the system's.
+            progress: Is told of every further try, and of mirrors that are passed over.
         """
-        self._plain_http = plain_http
-        self._credentials = credentials
+        self._access = access or RegistryAccess()
         self._limits = limits
-        self._ca_file = ca_file
-        self._clients: dict[str, RegistryClient] = {}
+        self._progress = progress
+        self._clients: dict[RegistryAddress, RegistryClient] = {}
+        # Why a mirror was passed over when it was first, by its name.
+        self._passed_over: dict[str, str] = {}
         self._images: list[tuple[Repository, ImageTree]] = []
         self._homes: dict[Digest, Repository] = {}
 
@@ -64,10 +70,30 @@ class RegistrySource:
             NotFound: the registry has no such image.
             DamagedContent, MalformedDocument: a document is not what its digest or specification says.
             Unauthorised, Refused, Unreachable, ProtocolError: the registry.
+            PolicyRefused, ConfigError: what the user's or the machine's files say of registries.
         """
-        reference = Reference.parse(name)
-        repository = Repository(self._client(reference.registry), reference.repository)
-        asked = str(reference.digest or reference.tag)
+        reference = self._access.routes.expand(name)
+        *mirrors, own = self._access.routes.to(reference)
+        for mirror in mirrors:
+            try:
+                return (self._resolve_at(mirror, reference),)
+            except PolicyRefused:
+                raise
+            # Whatever it is, the next one may do better; and the last one tells what it is.
+            except AirbundleError as error:
+                self._pass_over(mirror, error)
+        return (self._resolve_at(own, reference),)
+
+    def _pass_over(self, mirror: Route, error: AirbundleError) -> None:
+        name = mirror.reference.registry
+        if name not in self._passed_over:
+            self._passed_over[name] = str(error)
+            self._progress.message(f"the mirror {name} is passed over: {error}")
+
+    def _resolve_at(self, route: Route, reference: Reference) -> RegistryForm:
+        there = route.reference
+        repository = Repository(self._client(self._access.address(there.registry, route)), there.repository)
+        asked = str(there.digest or there.tag)
         try:
             found, raw = fetch_manifest(repository, asked)
         except Refused as error:
@@ -85,10 +111,23 @@ class RegistrySource:
             raise NotFound(f"{reference}: the index is there, but none of the manifests that it lists")
         self._homes.update((blob.digest, repository) for blob in tree.blobs())
         self._images.append((repository, tree))
-        return (RegistryForm(reference, tree),)
+        at = there.name if there.name != reference.name else ""
+        return RegistryForm(reference, tree, at)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what users should know of the registries that were asked: their limits, mirrors passed over."""
+        limits = [
+            f"{client.address.name}: {client.rate_limit}"
+            for client in self._clients.values()
+            if client.rate_limit is not None
+        ]
+        passed = [f"the mirror {name} is passed over: {why}" for name, why in self._passed_over.items()]
+        return (*passed, *limits)
 
     def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
         """Yield the wanted blobs of an image that this source resolved, in the order of its tree.
+
+        The next blobs are fetched while one is read, within the bounds of :class:`Prefetch`.
 
         Raises:
             NotFound: this source did not resolve the image.
@@ -97,17 +136,21 @@ class RegistrySource:
         """
         (image,) = images
         repository, tree = self._resolved(image)
-        missing, places = set(wanted), tree_places(tree)
-        for blob in tree.blobs():
-            if blob.digest not in missing:
-                continue
-            missing.remove(blob.digest)
-            task.describe(f"fetching {blob.digest.short} from {repository.client.address.name}")
-            stream = self._open_unverified(repository.telling(task.describe), tree, blob)
-            try:
-                yield Content(blob.digest, blob.size, stream, places[blob.digest])
-            finally:
-                stream.close()
+        told, places = repository.telling(task.describe), tree_places(tree)
+        blobs = [blob for blob in {blob.digest: blob for blob in tree.blobs()}.values() if blob.digest in wanted]
+        ahead = Prefetch([_opener(told, tree, blob) for blob in blobs if blob.digest not in tree.documents])
+        try:
+            for blob in blobs:
+                task.describe(f"fetching {blob.digest.short} from {repository.client.address.name}")
+                known = tree.documents.get(blob.digest)
+                stream = ahead.next() if known is None else MemoryStream(known)
+                try:
+                    yield Content(blob.digest, blob.size, stream, places[blob.digest])
+                finally:
+                    stream.close()
+        finally:
+            ahead.close()
+        missing = set(wanted).difference(blob.digest for blob in blobs)
         if missing:
             raise DamagedContent(f"{repository} has no {min(missing)} in this image")
 
@@ -139,15 +182,12 @@ class RegistrySource:
         for client in self._clients.values():
             client.close()
 
-    def _client(self, registry: str) -> RegistryClient:
-        if registry not in self._clients:
-            self._clients[registry] = RegistryClient(
-                RegistryAddress(registry, self._plain_http),
-                credentials=self._credentials,
-                limits=self._limits,
-                ca_file=self._ca_file,
+    def _client(self, address: RegistryAddress) -> RegistryClient:
+        if address not in self._clients:
+            self._clients[address] = RegistryClient(
+                address, self._access, limits=self._limits, retries=Retries(tell=self._progress.message)
             )
-        return self._clients[registry]
+        return self._clients[address]
 
     def _resolved(self, image: FoundImage) -> tuple[Repository, ImageTree]:
         if isinstance(image, RegistryForm):
@@ -156,19 +196,25 @@ class RegistrySource:
                     return repository, tree
         raise NotFound(f"{image.reference} was not resolved by this source")
 
-    def _open_unverified(self, repository: Repository, tree: ImageTree, blob: Descriptor) -> ByteStream:
-        if blob.digest in tree.documents:
-            return MemoryStream(tree.documents[blob.digest])
-        try:
-            return open_raw_blob(repository, blob)
-        except NotFound as error:
-            if blob.digest in tree.opaque and (raw := fetch_unknown(repository, blob)) is not None:
-                return MemoryStream(raw)
-            foreign = media_types.is_foreign_layer(blob.media_type)
-            raise DamagedContent(
-                f"{repository} names the blob {blob.digest}, but does not have it",
-                advice="Registries do not keep this layer: its licence forbids it." if foreign else None,
-            ) from error
+
+def _opener(repository: Repository, tree: ImageTree, blob: Descriptor) -> Opener:
+    def opened(stopping: Stopping) -> ByteStream:
+        return _open_unverified(repository.waiting(stopping.wait), tree, blob)
+
+    return opened
+
+
+def _open_unverified(repository: Repository, tree: ImageTree, blob: Descriptor) -> ByteStream:
+    try:
+        return open_raw_blob(repository, blob)
+    except NotFound as error:
+        if blob.digest in tree.opaque and (raw := fetch_unknown(repository, blob)) is not None:
+            return MemoryStream(raw)
+        foreign = media_types.is_foreign_layer(blob.media_type)
+        raise DamagedContent(
+            f"{repository} names the blob {blob.digest}, but does not have it",
+            advice="Registries do not keep this layer: its licence forbids it." if foreign else None,
+        ) from error
 
 
 def _document(repository: Repository, wanted: Descriptor) -> bytes | None:

@@ -33,13 +33,14 @@ from bundler.sources.engine import EngineSource
 from bundler.sources.oci_layout import OciLayoutSource
 from bundler.sources.registry import RegistrySource
 from bundler.transports.engine import EngineClient
-from bundler.transports.registry.credentials import no_credentials
 from tests.fakes.compressions import COMPRESSIONS
 from tests.fakes.layouts import entry, layout_files, write_archive, write_directory
 from tests.fakes.memory import CountingTask, MemoryDestination, MemorySource, tar_of
-from tests.fakes.products.pushing import PRODUCTS, ci
+from tests.fakes.products.pushing import PRODUCTS, as_ci
 from tests.fakes.registry import FakeRegistry
+from tests.registry_access import PLAIN_HTTP
 from tests.servers.either_registry import serve
+from tests.servers.guarded_registry import GUARDED, guarded
 from tests.unit.engines import CLASSIC, CONTAINERD, REAL, make_fake, new_name, running
 
 AMD64 = Platform.parse("linux/amd64")
@@ -245,11 +246,22 @@ def registry(kind: str) -> MakeSource:
     def make(place: Path, request: pytest.FixtureRequest) -> Iterator[SourceCase]:
         with serve(kind) as server:
             originals = Originals.make(f"{server.address}/shop")
-            destination = RegistryDestination(
-                server.address, plain_http=True, credentials=no_credentials, on_existing_tag="overwrite"
-            )
+            destination = RegistryDestination(server.address, PLAIN_HTTP, on_existing_tag="overwrite")
             originals.put_into(destination)
-            source = RegistrySource(plain_http=True, credentials=no_credentials)
+            source = RegistrySource(PLAIN_HTTP)
+            yield SourceCase(source, originals)
+            source.close()
+
+    return make
+
+
+def guarded_registry(kind: str) -> MakeSource:
+    @contextmanager
+    def make(place: Path, request: pytest.FixtureRequest) -> Iterator[SourceCase]:
+        with guarded(kind, place / "guarded") as (server, access):
+            originals = Originals.make(f"{server.address}/shop")
+            originals.put_into(RegistryDestination(server.address, access))
+            source = RegistrySource(access)
             yield SourceCase(source, originals)
             source.close()
 
@@ -283,6 +295,7 @@ SOURCES: dict[str, MakeSource] = {
     "bundle": bundle,
     "fake registry": registry("fake"),
     "real registry": registry("real"),
+    **{f"registry with {kind}": guarded_registry(kind) for kind in GUARDED},
     CLASSIC: engine(CLASSIC),
     CONTAINERD: engine(CONTAINERD),
     "real engine": engine(REAL),
@@ -304,7 +317,9 @@ READERS = (
 )
 #: Sources that keep blobs where a test can damage them.
 DAMAGEABLE = LISTING
-_MARKS = {"real registry": pytest.mark.registry, "real engine": pytest.mark.engine}
+_MARKS = {"real registry": pytest.mark.registry, "real engine": pytest.mark.engine} | {
+    f"registry with {kind}": pytest.mark.registry for kind in GUARDED
+}
 
 
 def params(names: Iterable[str]) -> list[ParameterSet]:
@@ -365,15 +380,29 @@ def registry_destination(kind: str) -> MakeDestination:
         with serve(kind) as server:
 
             def opened() -> ImageDestination:
-                return RegistryDestination(
-                    server.address, plain_http=True, credentials=no_credentials, on_existing_tag="overwrite"
-                )
+                return RegistryDestination(server.address, PLAIN_HTTP, on_existing_tag="overwrite")
 
             def held(name: str) -> Digest | None:
-                return _held(lambda: RegistrySource(plain_http=True, credentials=no_credentials), name)
+                return _held(lambda: RegistrySource(PLAIN_HTTP), name)
 
             # The destination replaces the registry of a name by itself, and keeps the repository.
             yield DestinationCase(opened, Originals.make(f"{server.address}/shop"), held)
+
+    return make
+
+
+def guarded_destination(kind: str) -> MakeDestination:
+    @contextmanager
+    def make(place: Path, request: pytest.FixtureRequest) -> Iterator[DestinationCase]:
+        with guarded(kind, place / "guarded") as (server, access):
+
+            def held(name: str) -> Digest | None:
+                return _held(lambda: RegistrySource(access), name)
+
+            originals = Originals.make(f"{server.address}/shop")
+            yield DestinationCase(
+                lambda: RegistryDestination(server.address, access, on_existing_tag="overwrite"), originals, held
+            )
 
     return make
 
@@ -387,12 +416,10 @@ def product_destination(name: str) -> MakeDestination:
         with FakeRegistry(product=kind()) as server:
 
             def opened() -> ImageDestination:
-                return RegistryDestination(
-                    server.address, plain_http=True, credentials=ci, on_existing_tag="overwrite"
-                )
+                return RegistryDestination(server.address, as_ci(), on_existing_tag="overwrite")
 
             def held(name: str) -> Digest | None:
-                return _held(lambda: RegistrySource(plain_http=True, credentials=ci), name)
+                return _held(lambda: RegistrySource(as_ci()), name)
 
             yield DestinationCase(opened, Originals.make(f"{server.address}/{path}"), held)
 
@@ -419,6 +446,7 @@ DESTINATIONS: dict[str, MakeDestination] = {
     "docker archive": archive_destination,
     "fake registry": registry_destination("fake"),
     "real registry": registry_destination("real"),
+    **{f"registry with {kind}": guarded_destination(kind) for kind in GUARDED},
     CLASSIC: engine_destination(CLASSIC),
     CONTAINERD: engine_destination(CONTAINERD),
     "real engine": engine_destination(REAL),

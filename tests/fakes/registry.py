@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import socket
+import ssl
 import sys
 import threading
 import time
@@ -57,6 +58,7 @@ class Quirks:
         wrong_range: a Range is answered with another one.
         digest_header: what Docker-Content-Digest says: ``right``, ``wrong``, ``broken`` or ``missing``.
         truncate: bodies of blobs end after so many bytes, with the connection.
+        cuts: so many more bodies of blobs end in their middle, with the connection.
         append: bytes behind each blob.
         refuse_mount: every mount becomes an upload.
         short_piece: of each PATCH the last so many bytes are dropped, and the answer says so.
@@ -78,6 +80,7 @@ class Quirks:
     wrong_range: bool = False
     digest_header: str = "right"
     truncate: int | None = None
+    cuts: int = 0
     append: bytes = b""
     refuse_mount: bool = False
     short_piece: int = 0
@@ -123,6 +126,10 @@ class FakeRegistry:
         """Return the logged requests of a method whose path holds ``part``."""
         return [entry for entry in self.log if entry.method == method and part in entry.path]
 
+    def wrap(self, context: ssl.SSLContext) -> None:
+        """From now on speak TLS."""
+        self._server.tls = context
+
     def __enter__(self) -> FakeRegistry:
         for server in (self._server, self._storage):
             _begin(server)
@@ -160,6 +167,14 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), handler)
         self.fake = fake
         self._connections: set[socket.socket] = set()
+        self.tls: ssl.SSLContext | None = None
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        if self.tls is not None:
+            # The handshake comes with the first read, in the connection's own thread.
+            connection = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.add(request)
@@ -177,7 +192,7 @@ class _Server(ThreadingHTTPServer):
     def handle_error(self, request: object, client_address: object) -> None:
         error = sys.exc_info()[1]
         # Clients may leave whenever they like; everything else is a fault of the fake.
-        if error is not None and not isinstance(error, ConnectionError):
+        if error is not None and not isinstance(error, (ConnectionError, ssl.SSLError)):
             self.fake.faults.append(error)
 
 
@@ -319,6 +334,11 @@ class _RegistryHandler(_Handler):
         if quirks.truncate is not None and self.command == "GET":
             headers["Content-Length"] = str(len(body))
             body = body[: quirks.truncate]
+            self.close_connection = True
+        elif quirks.cuts and self.command == "GET":
+            quirks.cuts -= 1
+            headers["Content-Length"] = str(len(body))
+            body = body[: len(body) // 2]
             self.close_connection = True
         self.reply(status, body, headers)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
@@ -30,7 +31,9 @@ class Doorman:
         realm: where tokens are to be fetched, if not here.
         anonymous_pull: tokens for pulling are given to everybody.
         identity_token: what is taken in exchange for a token.
+        ends: tokens are refused when their time is over.
         issued: the scopes of each token that was given.
+        issued_at: when that was, by the monotonic clock.
         asked: the scopes that were asked for, in order.
     """
 
@@ -41,7 +44,9 @@ class Doorman:
     anonymous_pull: bool = False
     identity_token: str = ""
     expires_in: int = 300
+    ends: bool = False
     issued: dict[str, set[str]] = field(default_factory=dict)
+    issued_at: dict[str, float] = field(default_factory=dict)
     asked: list[list[str]] = field(default_factory=list)
 
     def refuse(self, method: str, path: str, headers: Mapping[str, str], address: str) -> Reply | None:
@@ -52,7 +57,7 @@ class Doorman:
         if not self.tokens:
             return None if self._knows(given) else _challenge(f'{self.basic_word} realm="test, for \\"all\\""')
         wanted = _wanted(method, path)
-        if given.startswith("Bearer ") and wanted <= self.issued.get(given[7:], set()):
+        if given.startswith("Bearer ") and wanted <= self.issued.get(given[7:], set()) and self._lives(given[7:]):
             return None
         realm = self.realm or f"http://{address}/token"
         scope = f',scope="{" ".join(_as_scopes(wanted))}"' if wanted else ""
@@ -77,11 +82,15 @@ class Doorman:
             return Reply(401, b'{"details": "incorrect username or password"}', {})
         token = f"token-{len(self.issued)}"
         granted = {(s.split(":")[1], action) for s in scopes for action in s.split(":")[2].split(",")}
+        self.issued_at[token] = time.monotonic()
         self.issued[token] = {
             f"{name}:{action}" for name, action in granted if known or (self.anonymous_pull and action == "pull")
         }
         body = json.dumps({"token": token, "expires_in": self.expires_in}).encode()
         return Reply(200, body, {"Content-Type": "application/json"})
+
+    def _lives(self, token: str) -> bool:
+        return not self.ends or time.monotonic() < self.issued_at.get(token, 0.0) + self.expires_in
 
     def _knows(self, authorization: str) -> bool:
         assert self.password is not None

@@ -27,10 +27,10 @@ from bundler.sources.engine import EngineSource
 from bundler.sources.oci_layout import OciLayoutSource
 from bundler.sources.registry import RegistrySource
 from bundler.transports.engine import EngineClient
-from bundler.transports.registry.credentials import no_credentials
 from tests.fakes.engine_archives import chain_ids
 from tests.fakes.engine_stores import ClassicStore, ContainerdStore, Store
 from tests.fakes.registry import FakeRegistry
+from tests.registry_access import PLAIN_HTTP
 from tests.servers.either_registry import serve
 from tests.servers.engine import RealEngine
 from tests.servers.registry import RealRegistry
@@ -147,13 +147,9 @@ def registry(kind: str, piece_bytes: int | None = None) -> MakeFarSide:
 
             yield FarSide(
                 lambda: RegistryDestination(
-                    server.address,
-                    plain_http=True,
-                    credentials=no_credentials,
-                    piece_bytes=piece_bytes,
-                    on_existing_tag="overwrite",
+                    server.address, PLAIN_HTTP, piece_bytes=piece_bytes, on_existing_tag="overwrite"
                 ),
-                lambda: RegistrySource(plain_http=True, credentials=no_credentials),
+                lambda: RegistrySource(PLAIN_HTTP),
                 lambda name: f"{server.address}/{name.partition('/')[2]}",
                 check_store,
                 keeps_blobs=True,

@@ -9,9 +9,9 @@ from bundler.content.images import RegistryForm
 from bundler.content.streams import read_all
 from bundler.packing.planning.options import PackOptions
 from bundler.sources.registry import RegistrySource
-from bundler.transports.registry.credentials import no_credentials
 from tests.builders import layer, pack_images
 from tests.fakes.memory import MemorySource
+from tests.registry_access import PLAIN_HTTP
 
 MIB = 1 << 20
 #: Of one layer; a tar is a little larger.
@@ -31,7 +31,7 @@ def make_bundle(directory: Path) -> Bundle:
 
 def check_pushed(bundle: Bundle, address: str) -> None:
     """Check that every image is there, with its digest and every byte of its layers."""
-    source = RegistrySource(plain_http=True, credentials=no_credentials)
+    source = RegistrySource(PLAIN_HTTP)
     for _, image in bundle.images():
         (found,) = source.resolve(f"{address}/{image.reference.partition('/')[2]}")
         assert isinstance(found, RegistryForm)

@@ -18,12 +18,12 @@ from bundler.bundle.reader import Bundle, open_bundle
 from bundler.destinations.registry import RegistryDestination
 from bundler.errors import Unreachable
 from bundler.packing.planning.options import PackOptions
-from bundler.transports.registry.credentials import no_credentials
 from bundler.transports.registry.retries import RetryPolicy
 from tests.builders import layer, pack_images
 from tests.fakes.memory import CountingTask, MemorySource
 from tests.fakes.registry import FakeRegistry
 from tests.faults.pushes import LAYER, MIB, check_pushed, make_bundle, unique_bytes
+from tests.registry_access import PLAIN_HTTP
 from tests.requirements import require, why_no_program
 from tests.servers import nginx
 from tests.servers.fault_proxy import TOO_LARGE, Cut, Fault, FaultProxy, ForgetUpload, LoseAnswer, Reply
@@ -77,12 +77,11 @@ def push(
     """Push all images of the bundle."""
     destination = RegistryDestination(
         address,
+        PLAIN_HTTP,
         jobs=JOBS,
-        plain_http=True,
         piece_bytes=piece,
         state_directory=state,
         retries=PATIENT,
-        credentials=no_credentials,
     )
     try:
         results = [

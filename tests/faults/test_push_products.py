@@ -18,7 +18,7 @@ from bundler.transports.registry.retries import RetryPolicy
 from tests.fakes.memory import MemorySource
 from tests.fakes.products.harbor import Harbor, Project
 from tests.fakes.products.nexus import Nexus
-from tests.fakes.products.pushing import ci, docker_image, image, pushing, put
+from tests.fakes.products.pushing import as_ci, docker_image, image, pushing, put
 from tests.fakes.products.zot import Zot
 from tests.fakes.registry import FakeRegistry
 from tests.faults.pushes import LAYER, MIB, make_bundle, unique_bytes
@@ -40,20 +40,19 @@ def push(bundle: Bundle, destination: str, state: Path | None = None) -> Transfe
     def opened() -> RegistryDestination:
         return RegistryDestination(
             destination,
+            as_ci(),
             jobs=JOBS,
-            plain_http=True,
             on_existing_tag="overwrite",
             piece_bytes=PIECE,
             state_directory=state,
             retries=PATIENT,
-            credentials=ci,
         )
 
     return put_images(bundle, bundle.images(), opened, "push", SILENT)
 
 
 def there(address: str, path: str) -> str:
-    source = RegistrySource(plain_http=True, credentials=ci)
+    source = RegistrySource(as_ci())
     (found,) = source.resolve(f"{address}/{path}")
     source.close()
     assert isinstance(found, RegistryForm)

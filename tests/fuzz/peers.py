@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from pathlib import Path
 
 import urllib3
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -19,26 +17,30 @@ from bundler.errors import (
     ConfigError,
     MalformedDocument,
     NoSpace,
+    PolicyRefused,
     ProtocolError,
     Refused,
     SignatureRefused,
-    Unauthorised,
     UsageError,
 )
 from bundler.model.digest import Digest
 from bundler.model.json_documents import parse_json
 from bundler.transports.engine.facts import parse_available, parse_engine_image, parse_engine_info, parse_image_ids
 from bundler.transports.engine.load_answer import read_load_answer
+from bundler.transports.registry.access.auth_files import HelperEntry, parse_auth_file
+from bundler.transports.registry.access.mirrors import parse_docker_mirrors
+from bundler.transports.registry.access.registries_conf import joined, parse_registries_conf
 from bundler.transports.registry.address import RegistryAddress
 from bundler.transports.registry.answered import Signs, answer_behind
 from bundler.transports.registry.answers import failure
 from bundler.transports.registry.blobs import range_start
 from bundler.transports.registry.challenges import parse_challenges
-from bundler.transports.registry.credentials import Credentials, docker_credentials
+from bundler.transports.registry.credentials import Credentials
 from bundler.transports.registry.products.explaining import EXPLANATIONS
 from bundler.transports.registry.products.forms import explain_form
 from bundler.transports.registry.products.recognise import product_of
 from bundler.transports.registry.products.refusals import Refusal
+from bundler.transports.registry.rate_limits import parse_rate_limit
 from bundler.transports.registry.retries import parse_retry_after
 from bundler.transports.registry.upload.protocol import received_bytes
 from bundler.transports.registry.upload.saved import SavedState, parse_saved_state
@@ -46,6 +48,7 @@ from bundler.transports.registry.wire import Answer
 from bundler.trust.signatures import verify_signature
 from tests.fuzz.target import LIMITS, Target, attempt, scratch
 
+_ID = "sha256:" + "0" * 64
 _HOME = "https://reg.test:5000/v2/a/blobs/uploads/1"
 _STATUSES = (200, 301, 400, 401, 403, 404, 413, 416, 418, 429, 500, 503)
 
@@ -130,28 +133,39 @@ def _engine(data: bytes) -> None:
     attempt(lambda: parse_available(document(first), some), MalformedDocument)
 
 
-@contextmanager
-def _environment(changes: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in changes}
-    os.environ.update(changes)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
-
-
 def _credentials(data: bytes) -> None:
-    path = scratch() / "docker" / "config.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(data)
-    # No credential helper of this machine is to be found, whatever the file names.
-    with _environment({"DOCKER_CONFIG": str(path.parent), "PATH": str(path.parent)}):
-        for name in ("reg.test:5000", "docker.io"):
-            found = attempt(lambda name=name: docker_credentials(name), ConfigError, Unauthorised)  # type: ignore[misc]
-            assert found is None or isinstance(found, (str, Credentials))
+    path = Path("config.json")
+    said = attempt(lambda: parse_auth_file(data, path, LIMITS), ConfigError)
+    if isinstance(said, str):
+        return
+    for registry, repository in (("reg.test:5000", "a/b"), ("docker.io", "library/a")):
+        found = attempt(lambda r=registry, n=repository: list(said.find(r, n)), ConfigError)  # type: ignore[misc]
+        assert isinstance(found, str) or all(isinstance(one, (Credentials, HelperEntry)) for one in found)
+
+
+def _registries_conf(data: bytes) -> None:
+    path = Path("registries.conf")
+    conf = attempt(lambda: joined([(path, parse_registries_conf(data, path))]), ConfigError)
+    if isinstance(conf, str):
+        return
+    for name in ("busybox", "reg.test/a/b:1", f"sub.reg.test:5000/a@{_ID}"):
+        attempt(lambda name=name: conf.routes(conf.expand(name)), ConfigError, PolicyRefused)  # type: ignore[misc]
+
+
+def _docker_mirrors(data: bytes) -> None:
+    mirrors = attempt(lambda: parse_docker_mirrors(data, Path("daemon.json"), LIMITS), ConfigError)
+    for mirror in () if isinstance(mirrors, str) else mirrors:
+        assert RegistryAddress.parse(mirror.registry).name == mirror.registry
+
+
+def _rate_limit(data: bytes) -> None:
+    remaining, limit, reset = [*_header_text(data).split("\n"), "", "", ""][:3]
+    said = {"RateLimit-Remaining": remaining, "RateLimit-Limit": limit, "X-RateLimit-Reset": reset}
+    found = parse_rate_limit(lambda name: said.get(name, remaining), now=1e9)
+    if found is not None:
+        assert found.remaining >= 0
+        assert str(found).isprintable()
+        assert found.reset_seconds is None or found.reset_seconds >= 0
 
 
 _KEY = ec.derive_private_key(0x5EED, ec.SECP256R1())
@@ -181,7 +195,6 @@ def _saved_upload(data: bytes) -> None:
         assert found.location.isprintable()
 
 
-_ID = "sha256:" + "0" * 64
 _VERSION = {"Version": "20.10.24+dfsg1", "Os": "linux", "Arch": "amd64", "Components": [{"Name": "Engine"}]}
 _INFO = {"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}
 _IMAGE = {"Id": _ID, "Os": "linux", "Architecture": "amd64", "Size": 5, "RepoTags": ["a:1"], "RepoDigests": None,
@@ -227,9 +240,23 @@ TARGETS = (
         _credentials,
         tuple(json.dumps(value).encode() for value in (
             _AUTHS, {**_AUTHS, "credsStore": "none"}, {"credHelpers": {"reg.test:5000": "none"}},
-            {"auths": {"docker.io": {"identitytoken": "t", "auth": ""}}}, {"reg.test:5000": {"auth": "eDp5"}},
+            {"auths": {"docker.io": {"identitytoken": "t", "auth": ""}}},
+            {"auths": {"reg.test:5000/a": {"auth": "eDp5"}}},
         )),
     ),
+    Target(
+        "registries-conf",
+        _registries_conf,
+        (b'[[registry]]\nprefix = "reg.test/a"\nlocation = "m.test/x"\n[[registry.mirror]]\nlocation = "n.test"\n'
+         b'pull-from-mirror = "tag-only"\n', b'[[registry]]\nprefix = "*.reg.test:5000"\nblocked = true\n',
+         b'[aliases]\n"busybox" = "docker.io/library/busybox"\n'),
+    ),
+    Target(
+        "docker-mirrors",
+        _docker_mirrors,
+        (b'{"registry-mirrors": ["https://m.test:5000/", "http://localhost"]}', b'{"registry-mirrors": null}'),
+    ),
+    Target("rate-limit", _rate_limit, (b"76;w=21600\n100;w=21600", b"0\n100, 100;w=60\n1700000000", b"5")),
     Target(
         "retry-after",
         _retry_after,

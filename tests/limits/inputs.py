@@ -192,7 +192,7 @@ def _redirects(limits: Limits, _: Path) -> object:
         return answer
 
     with http_peers.serve(leading) as peer:
-        client = RegistryClient(RegistryAddress(peer.address, True), limits=limits, credentials=lambda _: None)
+        client = RegistryClient(RegistryAddress(peer.address, True), limits=limits)
         try:
             client.request("GET", "/v2/3", expected=(200,), what="asking").close()
         finally:

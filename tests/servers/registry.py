@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.servers.processes import ServerFailed, ServerProcess
+from tests.servers.token_service import ISSUER, SERVICE, TokenService
 
 PROGRAM = "docker-registry"
 _STARTS = 5
@@ -54,6 +55,7 @@ class RealRegistry:
         directory: Path | None = None,
         *,
         htpasswd: tuple[str, str] | None = None,
+        tokens: TokenService | None = None,
         tls: Certificate | None = None,
         delete: bool = False,
         secret: str | None = None,
@@ -65,6 +67,7 @@ class RealRegistry:
             directory: For storage, config and log; made if it is not there. Default: one of its own, removed
                 at the end.
             htpasswd: User and password that every request must give.
+            tokens: Want tokens of this service, which runs.
             tls: Serve HTTPS with this certificate.
             delete: Allow clients to delete.
             secret: ``http.secret``: with one, uploads can be resumed after a restart.
@@ -73,6 +76,7 @@ class RealRegistry:
         self._given = directory
         self._directory = Path()
         self._htpasswd = htpasswd
+        self._tokens = tokens
         self._tls = tls
         self._delete = delete
         self._secret = secret
@@ -164,6 +168,11 @@ class RealRegistry:
             lines.append(f"  tls: {{certificate: '{self._tls.certificate}', key: '{self._tls.key}'}}")
         if self._htpasswd:
             lines.append(f"auth: {{htpasswd: {{realm: test, path: '{self._write_htpasswd()}'}}}}")
+        if self._tokens:
+            lines.append(
+                f"auth: {{token: {{realm: '{self._tokens.realm}', service: {SERVICE}, issuer: {ISSUER}, "
+                f"rootcertbundle: '{self._tokens.certificate}'}}}}"
+            )
         return "\n".join(lines) + "\n"
 
     def _write_htpasswd(self) -> Path:

@@ -14,6 +14,7 @@ from bundler.errors import UsageError
 
 if TYPE_CHECKING:
     from bundler.bundle.requests.answering import AnswerReport
+    from bundler.cli.access import AccessWishes
     from bundler.cli.request import Wishes
 
 
@@ -62,6 +63,10 @@ def run(
     level: options.CompressionLevel = None,
     small: options.Small = False,
     plain_http: options.PlainHttp = False,
+    insecure: options.Insecure = None,
+    username: options.Username = None,
+    password_stdin: options.PasswordStdin = False,
+    wait_for_rate_limit: options.WaitForRateLimit = False,
     limit: options.LimitValues = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -71,6 +76,7 @@ def run(
 
     From the bundle, each block checked; or from its images, packed again to the same bytes. Run it again to go on.
     """
+    from bundler.cli.access import AccessWishes
     from bundler.cli.limits import read_limits
     from bundler.cli.request import Wishes, is_application_image
     from bundler.cli.request_view import finish_answer
@@ -89,7 +95,8 @@ def run(
     else:
         if bundles:
             raise UsageError(f"both a bundle, {bundles[0]}, and images are named", advice="Name one of the two.")
-        report = _from_images(console, items, file, output, wishes, manifest, plain_http=plain_http)
+        reach = AccessWishes(plain_http, insecure, username, password_stdin, wait_for_rate_limit)
+        report = _from_images(console, items, file, output, wishes, manifest, reach)
     return finish_answer(console, output, report)
 
 
@@ -116,10 +123,10 @@ def _from_images(
     output: Path,
     wishes: Wishes,
     manifest: Path | None,
-    *,
-    plain_http: bool,
+    reach: AccessWishes,
 ) -> AnswerReport:
     from bundler.api.requests import answer_from_images
+    from bundler.cli.access import read_access
     from bundler.cli.request import read_request
 
     if manifest is not None and wishes.has_options:
@@ -133,6 +140,6 @@ def _from_images(
         output,
         options=chosen,
         manifest=manifest,
-        plain_http=plain_http,
+        access=read_access(console, reach, applications),
         progress=console.progress,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,10 @@ from bundler.cli import options
 from bundler.cli.console import Console
 
 if TYPE_CHECKING:
+    from bundler.api.registry_access import AccessOptions
     from bundler.bundle.manifest import BundleManifest
     from bundler.bundle.parity.making import ParityOutcome
+    from bundler.cli.stores import Stores
     from bundler.packing.planning.options import PackOptions
     from bundler.packing.writing.output import OutputDirectory
     from bundler.progress import Progress
@@ -45,6 +48,10 @@ def run(
     parity: options.Parity = None,
     survive_parts: options.SurviveParts = None,
     plain_http: options.PlainHttp = False,
+    insecure: options.Insecure = None,
+    username: options.Username = None,
+    password_stdin: options.PasswordStdin = False,
+    wait_for_rate_limit: options.WaitForRateLimit = False,
     reuse: options.Reused = None,
     cache: options.CacheDirectory = None,
     cache_size: options.CacheSize = None,
@@ -60,33 +67,62 @@ def run(
 
     After an interruption the same command goes on where it was cut.
     """
-    from bundler.api.packing import planned
+    from bundler.cli.access import AccessWishes, read_access
     from bundler.cli.limits import read_limits
-    from bundler.cli.plan_view import show_plan
     from bundler.cli.request import Wishes, read_request
     from bundler.cli.stores import Stores
-    from bundler.packing.pack import check_reproducible, write_bundle
-    from bundler.packing.writing.output import OutputDirectory
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
     applications, chosen = read_request(
         items or [],
         Wishes(name, version, part_size, compression, level, read_limits(limit), parity, survive_parts, small),
     )
-    progress, directory = console.progress, OutputDirectory(output)
-    kept_in = None if dry_run else directory
-    stores = Stores(reuse, cache, cache_size)
+    reach = AccessWishes(plain_http, insecure, username, password_stdin, wait_for_rate_limit)
+    access = read_access(console, reach, applications)
+    work = _Work(applications, chosen, access, Stores(reuse, cache, cache_size), output)
+    return _plan(console, work) if dry_run else _pack(console, work, check=check, restart=restart)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is to be packed, how, and where to."""
+
+    applications: dict[str, list[str]]
+    options: PackOptions
+    access: AccessOptions
+    stores: Stores
+    output: Path
+
+
+def _plan(console: Console, work: _Work) -> int:
+    from bundler.api.packing import planned
+    from bundler.cli.plan_view import show_plan
+
+    progress, stores = console.progress, work.stores
     with (
-        stores.open(chosen.limits, progress, read_only=dry_run) as reused,
-        planned(applications, options=chosen, plain_http=plain_http, progress=progress, output=kept_in) as plan,
+        stores.open(work.options.limits, progress, read_only=True) as reused,
+        planned(work.applications, options=work.options, access=work.access, progress=progress) as plan,
     ):
-        if dry_run:
-            show_plan(console, plan, chosen, output, reused if stores.are_named else None)
-            return 0
+        show_plan(console, plan, work.options, work.output, reused if stores.are_named else None)
+    return 0
+
+
+def _pack(console: Console, work: _Work, *, check: bool, restart: bool) -> int:
+    from bundler.api.packing import planned
+    from bundler.packing.pack import check_reproducible, write_bundle
+    from bundler.packing.writing.output import OutputDirectory
+
+    progress, directory, chosen = console.progress, OutputDirectory(work.output), work.options
+    with (
+        work.stores.open(chosen.limits, progress, read_only=False) as reused,
+        planned(
+            work.applications, options=chosen, access=work.access, progress=progress, output=directory
+        ) as plan,
+    ):
         manifest = write_bundle(plan, directory, chosen, progress, restart=restart, reuse=reused)
         if check:
             check_reproducible(plan, manifest, chosen, progress)
-    made = _make_parity(output, chosen, progress, restart=restart)
+    made = _make_parity(work.output, chosen, progress, restart=restart)
     _show(console, directory, manifest, made, bytes_reused=reused.bytes_reused, checked=check)
     return 0
 

@@ -26,6 +26,10 @@ def run(
     parity: options.Parity = None,
     survive_parts: options.SurviveParts = None,
     plain_http: options.PlainHttp = False,
+    insecure: options.Insecure = None,
+    username: options.Username = None,
+    password_stdin: options.PasswordStdin = False,
+    wait_for_rate_limit: options.WaitForRateLimit = False,
     reuse: options.Reused = None,
     cache: options.CacheDirectory = None,
     limit: options.LimitValues = None,
@@ -35,6 +39,7 @@ def run(
 ) -> int:
     """Say what a pack would do: images, what is shared, sizes, parts, free space. Nothing is written."""
     from bundler.api.packing import planned
+    from bundler.cli.access import AccessWishes, read_access
     from bundler.cli.limits import read_limits
     from bundler.cli.plan_view import show_plan
     from bundler.cli.request import Wishes, read_request
@@ -45,10 +50,12 @@ def run(
         items or [],
         Wishes(name, version, part_size, compression, level, read_limits(limit), parity, survive_parts, small),
     )
+    reach = AccessWishes(plain_http, insecure, username, password_stdin, wait_for_rate_limit)
+    access = read_access(console, reach, applications)
     stores = Stores(reuse, cache)
     with (
         stores.open(chosen.limits, console.progress, read_only=True) as reused,
-        planned(applications, options=chosen, plain_http=plain_http, progress=console.progress) as plan,
+        planned(applications, options=chosen, access=access, progress=console.progress) as plan,
     ):
         show_plan(console, plan, chosen, output, reused if stores.are_named else None)
     return 0

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bundler.cli import naming_options, options
 from bundler.cli.console import Console
+
+if TYPE_CHECKING:
+    from bundler.api.naming.choosing import NamingWishes
+    from bundler.cli.access import AccessWishes
+    from bundler.cli.push_view import PushView
 
 _Destination = Annotated[str, typer.Argument(metavar="REGISTRY[/PREFIX]", help="Where the images go.")]
 _Jobs = Annotated[int, typer.Option("--jobs", min=1, max=32, help="Blobs that are sent at once.")]
@@ -34,6 +41,10 @@ def run(
     chunk_size: _ChunkSize = None,
     create_projects: _CreateProjects = False,
     plain_http: options.PlainHttp = False,
+    insecure: options.Insecure = None,
+    username: options.Username = None,
+    password_stdin: options.PasswordStdin = False,
+    wait_for_rate_limit: options.WaitForRateLimit = False,
     rename: naming_options.Rename = None,
     rename_regex: naming_options.RenameRegex = None,
     rename_table: naming_options.RenameTable = None,
@@ -54,29 +65,61 @@ def run(
 ) -> int:
     """Push images to a registry straight from the parts; what is there already is not sent."""
     from bundler.api.naming.choosing import NamingWishes
+    from bundler.cli.access import AccessWishes
+    from bundler.cli.push_view import PushView
+
+    view = PushView.prepare(Console(as_json=json, quiet=quiet, verbose=verbose), mapping, mapping_format)
+    access = AccessWishes(plain_http, insecure, username, password_stdin, wait_for_rate_limit)
+    rules = (rename_table or (), rename_regex or (), rename or (), names)
+    wishes = NamingWishes(*rules, not no_rename, keep_registry_name, flatten, tag_untagged)
+    how = _How(jobs, chunk_size, create_projects, on_existing_tag, dry_run, offline)
+    chosen = (tuple(app or ()), tuple(image or ()))
+    return _push(view, _Work(tuple(bundles), destination, chosen, tuple(limit or ())), access, wishes, how)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What is pushed where; applications and images as they were chosen."""
+
+    bundles: tuple[Path, ...]
+    destination: str
+    chosen: tuple[tuple[str, ...], tuple[str, ...]]
+    limits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _How:
+    """What the options of these names say."""
+
+    jobs: int
+    chunk_size: str | None
+    create_projects: bool
+    on_existing_tag: str
+    dry_run: bool
+    offline: bool
+
+
+def _push(view: PushView, work: _Work, access: AccessWishes, naming: NamingWishes, how: _How) -> int:
     from bundler.api.transfers import Selection, push
     from bundler.bundle.reader import open_bundle
+    from bundler.cli.access import read_access
     from bundler.cli.limits import read_limits
-    from bundler.cli.push_view import PushView
     from bundler.cli.transfer_view import checked_policy
     from bundler.model.sizes import parse_size
 
-    view = PushView.prepare(Console(as_json=json, quiet=quiet, verbose=verbose), mapping, mapping_format)
-    bundle = open_bundle(*bundles, limits=read_limits(limit))
-    rules = (rename_table or (), rename_regex or (), rename or (), names)
-    wishes = NamingWishes(*rules, not no_rename, keep_registry_name, flatten, tag_untagged)
+    bundle = open_bundle(*work.bundles, limits=read_limits(work.limits))
     report = push(
         bundle,
-        destination,
-        Selection(tuple(app or ()), tuple(image or ())),
-        jobs=jobs,
-        plain_http=plain_http,
-        on_existing_tag=checked_policy(on_existing_tag),
-        naming=view.naming(wishes, bundle),
-        dry_run=dry_run,
-        offline=offline,
-        chunk_bytes=None if chunk_size is None else parse_size(chunk_size),
-        create_projects=create_projects,
+        work.destination,
+        Selection(*work.chosen),
+        jobs=how.jobs,
+        access=read_access(view.console, access),
+        on_existing_tag=checked_policy(how.on_existing_tag),
+        naming=view.naming(naming, bundle),
+        dry_run=how.dry_run,
+        offline=how.offline,
+        chunk_bytes=None if how.chunk_size is None else parse_size(how.chunk_size),
+        create_projects=how.create_projects,
         progress=view.console.progress,
     )
-    return view.finish(report, dry_run=dry_run)
+    return view.finish(report, dry_run=how.dry_run)

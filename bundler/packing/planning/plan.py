@@ -41,9 +41,12 @@ class PackPlan:
 
     A *key* stands for a content before all of it is known: the digest of a blob, the DiffID of a layer that
     will be compressed here, or ``manifest of`` and a config digest for a manifest that will be made here.
+
+    ``notes`` are sentences for whoever reads the plan; the bundle does not depend on them.
     """
 
     images: tuple[PlannedImage, ...]
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @cached_property
     def applications(self) -> dict[str, list[PlannedImage]]:
@@ -96,7 +99,7 @@ class PackPlan:
         return substitute.digest if substitute is not None else diff_id
 
 
-def make_plan(images: Iterable[PlannedImage]) -> PackPlan:
+def make_plan(images: Iterable[PlannedImage], notes: tuple[str, ...] = ()) -> PackPlan:
     """Order the images by application and name, drop those named twice, and refuse contradictions.
 
     Raises:
@@ -115,7 +118,7 @@ def make_plan(images: Iterable[PlannedImage]) -> PackPlan:
             )
     if not chosen:
         raise ConfigError("there is nothing to pack", advice="Name at least one image as APP=IMAGE.")
-    return PackPlan(tuple(image for _, image in sorted(chosen.items(), key=lambda item: item[0])))
+    return PackPlan(tuple(image for _, image in sorted(chosen.items(), key=lambda item: item[0])), notes)
 
 
 def carried(tree: ImageTree) -> list[Descriptor]:

@@ -18,14 +18,16 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 class RegistryAddress:
     """A registry as image names spell it, ``host[:port]``, and how it is spoken to.
 
-    HTTPS always, unless ``plain_http`` was asked for; docker.io never goes without.
+    HTTPS always, unless ``plain_http`` was asked for; docker.io never goes without. With ``insecure`` nobody
+    need trust its certificate, and whether it has TLS at all is only known once it was asked.
     """
 
     name: str
     plain_http: bool = False
+    insecure: bool = False
 
     @classmethod
-    def parse(cls, text: str, *, plain_http: bool = False) -> RegistryAddress:
+    def parse(cls, text: str, *, plain_http: bool = False, insecure: bool = False) -> RegistryAddress:
         """Read ``host[:port]``.
 
         Raises:
@@ -36,7 +38,7 @@ class RegistryAddress:
                 f"{text!r:.200} does not name a registry",
                 advice="Write it as host:port, or with a dot in the host: names of images follow that rule.",
             )
-        return cls(text, plain_http)
+        return cls(text, plain_http, insecure)
 
     @property
     def scheme(self) -> str:
@@ -92,13 +94,13 @@ class RegistryAddress:
         return url.geturl()
 
     def check_scheme(self, url: str) -> None:
-        """Refuse everything but HTTPS, and HTTP where it was asked for.
+        """Refuse everything but HTTPS, and HTTP where it was asked for or accepted.
 
         Raises:
             ProtocolError: the URL has another scheme.
         """
         scheme = _split(url).scheme
-        if scheme == "https" or (scheme == "http" and self.scheme == "http"):
+        if scheme == "https" or (scheme == "http" and (self.scheme == "http" or self.insecure)):
             return
         raise ProtocolError(
             f"{self.name} leads to {clean(url)}, which is not HTTPS",

@@ -20,7 +20,8 @@ from bundler.errors import (
 from bundler.model.json_documents import convert, parse_json
 from bundler.model.limits import Limits
 from bundler.transports.registry.answered import Answered, Signs
-from bundler.transports.registry.retries import Busy, parse_retry_after
+from bundler.transports.registry.rate_limits import duration, parse_rate_limit
+from bundler.transports.registry.retries import Busy, RateLimited, parse_retry_after
 from bundler.transports.registry.wire import Answer
 from bundler.transports.registry.words import clean
 
@@ -81,6 +82,8 @@ def _meaning(answer: Answer, said: str, what: str) -> AirbundleError:
     if status == 413:
         advice = "Raise the size of requests that the registry, or the proxy before it, accepts."
         return Refused(message, advice=advice)
+    if status == 429 and (limited := _rate_limited(answer, message, said)):
+        return limited
     if status in _PASSING_STATUSES:
         return Busy(message, retry_after=parse_retry_after(answer.header("Retry-After")))
     if status >= 500:
@@ -88,6 +91,22 @@ def _meaning(answer: Answer, said: str, what: str) -> AirbundleError:
     if 400 <= status < 500:
         return Refused(message)
     return ProtocolError(message)
+
+
+def _rate_limited(answer: Answer, message: str, said: str) -> RateLimited | None:
+    """Return the error for a registry that counts pulls, ``None`` for one that is merely busy."""
+    limit = parse_rate_limit(answer.header)
+    if limit is None and "toomanyrequests" not in said.lower():
+        return None
+    asked = parse_retry_after(answer.header("Retry-After"))
+    if asked is None and limit is not None:
+        asked = limit.reset_seconds
+    when = "later" if asked is None else f"in {duration(asked)}"
+    return RateLimited(
+        f"{message} ({limit})" if limit is not None else message,
+        advice=f"Run it again {when}, or with --wait-for-rate-limit; who logs in (`docker login`) may pull more.",
+        retry_after=asked,
+    )
 
 
 def _read(answer: Answer, limits: Limits) -> Answered:

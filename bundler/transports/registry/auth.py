@@ -5,7 +5,10 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -23,39 +26,58 @@ from bundler.transports.registry.words import clean
 _CLIENT_ID = "airbundle"
 #: The token specification's own minimum; a token is renewed a little before it ends.
 _DEFAULT_SECONDS, _MOST_SECONDS, _EARLY_SECONDS = 60.0, 86_400.0, 10.0
+_LONGEST_DATE = 64
 
-_Scopes = frozenset[str]
+
+@dataclass(frozen=True)
+class Guest:
+    """Who comes to a registry: with the credentials for a repository, and wanting some scopes."""
+
+    repository: str
+    scopes: frozenset[str]
 
 
 class _TokenAnswer(msgspec.Struct):
     token: str | None = None
     access_token: str | None = None
     expires_in: float | None = None
+    issued_at: str | None = None
 
 
 class Authenticator:
-    """Knows what one registry wants to see. Safe to use from several threads."""
+    """Knows what one registry wants to see. Safe to use from several threads.
 
-    def __init__(self, address: RegistryAddress, wire: Wire, find: CredentialFinder, limits: Limits) -> None:
-        self._address = address
+    What a registry once asked for it is given from then on without being asked again: a token that ends in the
+    middle of a long transfer is renewed before the next request, not after a body was sent in vain.
+    """
+
+    def __init__(
+        self, address: Callable[[], RegistryAddress], wire: Wire, find: CredentialFinder, limits: Limits
+    ) -> None:
+        """Ask nobody yet; ``address`` may give a better answer later."""
+        self._current = address
         self._wire = wire
         self._find = find
         self._limits = limits
         self._lock = threading.RLock()
-        self._credentials: Credentials | None = None
-        self._looked_up = False
-        self._basic = ""
-        self._tokens: dict[_Scopes, tuple[str, float]] = {}
+        self._credentials: dict[str, Credentials | None] = {}
+        self._wants_basic = False
+        self._offer: Challenge | None = None
+        self._tokens: dict[Guest, tuple[str, float]] = {}
 
-    def header(self, scopes: _Scopes) -> str:
-        """Return the Authorization header for these scopes as far as it is known, ``""`` where it is not."""
+    def header(self, who: Guest) -> str:
+        """Return the Authorization header as far as it is known what is wanted, ``""`` where it is not.
+
+        Raises:
+            Unauthorised: the token service refuses.
+            Unreachable, ProtocolError: the token service does not answer, or answers nonsense.
+        """
         with self._lock:
-            token, ends = self._tokens.get(scopes, ("", 0.0))
-            if token and time.monotonic() < ends:
-                return f"Bearer {token}"
-            return self._basic
+            if known := self._known(who):
+                return known
+            return self._fetch_token(self._offer, who) if self._offer is not None else ""
 
-    def answer(self, challenge: Answer, scopes: _Scopes, used: str) -> str:
+    def answer(self, challenge: Answer, who: Guest, used: str) -> str:
         """Return a better Authorization header than the ``used`` one, which was answered with 401.
 
         Returns:
@@ -67,48 +89,60 @@ class Authenticator:
         """
         offered = parse_challenges(challenge.headers("WWW-Authenticate"), self._limits)
         with self._lock:
-            known = self.header(scopes)
+            known = self._known(who)
             if known and known != used:
                 # Another thread was challenged before, and has answered.
                 return known
             for offer in offered:
                 if offer.scheme == "bearer" and "realm" in offer.parameters:
-                    return self._fetch_token(offer, scopes)
+                    token = self._fetch_token(offer, who)
+                    # What it wants for this repository says nothing of the next one.
+                    rest = {key: value for key, value in offer.parameters.items() if key in ("realm", "service")}
+                    self._offer, self._wants_basic = Challenge("bearer", rest), False
+                    return token
             if any(offer.scheme == "basic" for offer in offered):
-                return self._use_basic(used)
+                self._wants_basic, self._offer = True, None
+                better = self._basic_header(who)
+                return "" if better == used else better
         return ""
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether credentials were looked for in vain."""
+        """Whether credentials were looked for, and always in vain."""
         with self._lock:
-            return self._looked_up and self._credentials is None
+            return bool(self._credentials) and not any(self._credentials.values())
 
-    def basic(self) -> str:
+    def basic(self, repository: str) -> str:
         """Return the Authorization header with user and password, unasked; ``""`` where there are none."""
         with self._lock:
-            credentials = self._look_up()
+            credentials = self._look_up(Guest(repository, frozenset()))
             has_both = credentials is not None and credentials.username and credentials.password
             return _basic(credentials) if credentials is not None and has_both else ""
 
-    def _use_basic(self, used: str) -> str:
-        credentials = self._look_up()
-        if credentials is None or not credentials.username:
-            return ""
-        self._basic = _basic(credentials)
-        return "" if self._basic == used else self._basic
+    def _known(self, who: Guest) -> str:
+        token, ends = self._tokens.get(who, ("", 0.0))
+        if token and time.monotonic() < ends:
+            return f"Bearer {token}"
+        return self._basic_header(who) if self._wants_basic else ""
 
-    def _look_up(self) -> Credentials | None:
-        if not self._looked_up:
-            self._credentials = self._find(self._address.name)
-            self._looked_up = True
-        return self._credentials
+    def _basic_header(self, who: Guest) -> str:
+        credentials = self._look_up(who)
+        return _basic(credentials) if credentials is not None and credentials.username else ""
 
-    def _fetch_token(self, offer: Challenge, scopes: _Scopes) -> str:
-        credentials = self._look_up()
+    def _look_up(self, who: Guest) -> Credentials | None:
+        if who.repository not in self._credentials:
+            self._credentials[who.repository] = self._find(self._address.name, who.repository)
+        return self._credentials[who.repository]
+
+    @property
+    def _address(self) -> RegistryAddress:
+        return self._current()
+
+    def _fetch_token(self, offer: Challenge, who: Guest) -> str:
+        credentials = self._look_up(who)
         realm = self._check_realm(offer.parameters["realm"], credentials)
         # The registry may know the repository by another name than we: what it asks for is added to our own.
-        wanted = sorted(scopes | set(offer.parameters.get("scope", "").split()))
+        wanted = sorted(who.scopes | set(offer.parameters.get("scope", "").split()))
         service = offer.parameters.get("service", "")
         if credentials is not None and credentials.identity_token:
             answer = self._exchange(realm, service, wanted, credentials)
@@ -117,7 +151,7 @@ class Authenticator:
         with answer:
             require(answer, (200,), self._limits, f"token for {self._address.name}")
             token, seconds = self._read_token(answer)
-        self._tokens[scopes] = (token, time.monotonic() + seconds)
+        self._tokens[who] = (token, time.monotonic() + seconds)
         return f"Bearer {token}"
 
     def _check_realm(self, realm: str, credentials: Credentials | None) -> str:
@@ -162,8 +196,34 @@ class Authenticator:
         token = fields.token or fields.access_token or ""
         if not token or not all("!" <= char <= "~" for char in token):
             raise ProtocolError(f"{self._address.name}: {what} holds no token")
-        seconds = fields.expires_in or _DEFAULT_SECONDS
+        seconds = _DEFAULT_SECONDS if fields.expires_in is None else fields.expires_in
+        seconds -= _age(fields.issued_at or "", answer.header("Date"))
+        # One that is over already is used once: the registry's own clock may see it otherwise.
         return token, min(max(seconds - _EARLY_SECONDS, seconds / 2), _MOST_SECONDS)
+
+
+def _age(issued_at: str, now: str) -> float:
+    """Return how many seconds ago a token was issued, by its issuer's own clock; 0 where that does not say."""
+    try:
+        issued = datetime.fromisoformat(_with_offset(issued_at[:_LONGEST_DATE]))
+        date = parsedate_to_datetime(now[:_LONGEST_DATE])
+        return max(0.0, (_aware(date) - _aware(issued)).total_seconds())
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return 0.0
+
+
+def _with_offset(text: str) -> str:
+    # Python 3.10 reads neither Z nor fractions of other lengths than 3 and 6.
+    date, dot, rest = text.strip().partition(".")
+    fraction = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    zone = rest[len(fraction) :] if dot else ""
+    if not dot and date[-1:] in ("Z", "z"):
+        date, zone = date[:-1], "Z"
+    return date + (f".{fraction[:6]:0<6}" if fraction else "") + ("+00:00" if zone in ("Z", "z") else zone)
+
+
+def _aware(date: datetime) -> datetime:
+    return date if date.tzinfo is not None else date.replace(tzinfo=timezone.utc)
 
 
 def _basic(credentials: Credentials) -> str:

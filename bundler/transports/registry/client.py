@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TypeVar
 
-from bundler.errors import ProtocolError
+from bundler.errors import ProtocolError, Unreachable
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
+from bundler.transports.registry.access.access import RegistryAccess
 from bundler.transports.registry.address import RegistryAddress
 from bundler.transports.registry.answers import require
-from bundler.transports.registry.auth import Authenticator
-from bundler.transports.registry.credentials import CredentialFinder, docker_credentials
+from bundler.transports.registry.auth import Authenticator, Guest
+from bundler.transports.registry.pools import Pools
+from bundler.transports.registry.rate_limits import RateLimit, parse_rate_limit
 from bundler.transports.registry.retries import Retries, Tell
 from bundler.transports.registry.wire import NO_BODY, Answer, Body, Wire
 
@@ -31,31 +33,36 @@ class RegistryClient:
     def __init__(
         self,
         address: RegistryAddress,
+        access: RegistryAccess | None = None,
         *,
-        credentials: CredentialFinder = docker_credentials,
         limits: Limits = DEFAULT_LIMITS,
         connections: int = _DEFAULT_CONNECTIONS,
-        ca_file: Path | None = None,
         retries: Retries | None = None,
     ) -> None:
         """Prepare a client; nothing is asked yet, not even for credentials.
 
         Args:
             address: Where the registry is, and whether plain HTTP is allowed.
-            credentials: Finds credentials by the registry's name, when it wants any.
+            access: Credentials, trust and proxies.
             limits: Bounds what is read.
             connections: How many connections are kept open to one host.
-            ca_file: Certificates in PEM form that are trusted besides the system's.
             retries: How often a request is sent again that failed in a way that may pass.
-
-        Raises:
-            ConfigError: ``ca_file`` cannot be read.
         """
+        access = access or RegistryAccess()
         self.address = address
         self.limits = limits
-        self._wire = Wire(address.name, connections, ca_file)
-        self.retries = replace(retries or Retries(), reached=lambda: self._wire.answered)
-        self._auth = Authenticator(address, self._wire, credentials, limits)
+        self._access = access
+        self._wire = Wire(address.name, Pools(address, access, connections))
+        self.retries = replace(
+            retries or Retries(),
+            reached=lambda: self._wire.answered,
+            wait_for_rate_limit=access.wait_for_rate_limit,
+        )
+        #: What the registry last said of how much it still gives, if it ever did.
+        self.rate_limit: RateLimit | None = None
+        self._auth = Authenticator(lambda: self.address, self._wire, access.credentials, limits)
+        self._settling = threading.Lock()
+        self._settled = address.plain_http or not address.insecure
 
     def request(
         self,
@@ -64,6 +71,7 @@ class RegistryClient:
         *,
         expected: Collection[int],
         what: str,
+        repository: str = "",
         scopes: Collection[str] = (),
         headers: Mapping[str, str] | None = None,
         body: Body = NO_BODY,
@@ -75,6 +83,7 @@ class RegistryClient:
             target: A path from ``/v2/`` on, or a URL that this registry named.
             expected: The statuses that are returned; every other one is an error.
             what: What is being done, for errors.
+            repository: Whose credentials are given, if any are wanted.
             scopes: What a token must allow, such as ``repository:a/b:pull``.
             headers: Besides those of authentication.
             body: What is sent; given again if the request has to be repeated with credentials.
@@ -87,16 +96,20 @@ class RegistryClient:
             Busy: 429, 500, 502, 503 or 504; ServerFault: any other 5xx.
             Unreachable: no answer, and another try would get none either.
             ProtocolError: an answer that the protocol does not know here.
+            ConfigError: what a file says of credentials or certificates cannot be used.
         """
+        self._settle()
+        who = Guest(repository, frozenset(scopes))
         url = self.address.origin + target if target.startswith("/") else target
-        answer = self._authenticated(method, url, frozenset(scopes), headers or {}, body)
+        answer = self._authenticated(method, url, who, headers or {}, body)
+        self.rate_limit = parse_rate_limit(answer.header) or self.rate_limit
         for _ in range(self.limits.redirects):
             location = answer.header("Location")
             if method not in ("GET", "HEAD") or answer.status not in _REDIRECTS or not location:
                 break
             answer.close()
             url = self.address.redirected(answer.url, location)
-            answer = self._authenticated(method, url, frozenset(scopes), headers or {}, body)
+            answer = self._authenticated(method, url, who, headers or {}, body)
         if method in ("GET", "HEAD") and answer.status in _REDIRECTS and answer.header("Location"):
             answer.close()
             raise ProtocolError(str(beyond(self.limits.redirects, f"{what}: every answer leads elsewhere")))
@@ -114,31 +127,60 @@ class RegistryClient:
         Raises:
             ConnectionLost, Unreachable: no answer.
         """
+        self._settle()
         return self._wire.send("GET", self.address.origin + path, {}, NO_BODY)
 
-    def beside(self, method: str, path: str, *, body: Body = NO_BODY) -> Answer:
+    def beside(self, method: str, path: str, *, repository: str, body: Body = NO_BODY) -> Answer:
         """Ask another interface of the same host than the protocol's, once; whatever it answers is returned.
 
-        User and password go along, if there are any: such interfaces offer no challenge. The caller closes.
+        User and password for a repository go along, if there are any: such interfaces offer no challenge. The
+        caller closes.
 
         Raises:
             ConnectionLost, Unreachable: no answer.
         """
+        self._settle()
         headers = {"Content-Type": "application/json"} if body.length else {}
-        return self._wire.send(method, self.address.origin + path, _with(headers, self._auth.basic()), body)
+        headers = _with(headers, self._auth.basic(repository))
+        return self._wire.send(method, self.address.origin + path, headers, body)
 
-    def _authenticated(
-        self, method: str, url: str, scopes: frozenset[str], headers: Mapping[str, str], body: Body
-    ) -> Answer:
+    def _settle(self) -> None:
+        """Find out whether an insecure registry has TLS, before anything but this question is sent to it.
+
+        Raises:
+            Unreachable: nobody answers, with TLS or without.
+        """
+        with self._settling:
+            if self._settled:
+                return
+            plain = replace(self.address, plain_http=True)
+            try:
+                self._knock(self.address)
+            except Unreachable as with_tls:
+                try:
+                    self._knock(plain)
+                except Unreachable:
+                    raise with_tls from None
+                self.address = plain
+            self._settled = True
+            how = "in plain HTTP" if self.address.plain_http else "without checking its certificate"
+            self._access.warn(
+                f"{self.address.name} is spoken to {how}: whoever is on the way can read and change everything"
+            )
+
+    def _knock(self, address: RegistryAddress) -> None:
+        self._wire.send("GET", f"{address.origin}/v2/", {}, NO_BODY).close()
+
+    def _authenticated(self, method: str, url: str, who: Guest, headers: Mapping[str, str], body: Body) -> Answer:
         self.address.check_scheme(url)
         if not self.address.owns(url):
             return self._wire.send(method, url, headers, body)
-        used = self._auth.header(scopes)
+        used = self._auth.header(who)
         answer = self._wire.send(method, url, _with(headers, used), body)
         if answer.status != 401:
             return answer
         try:
-            better = self._auth.answer(answer, scopes, used)
+            better = self._auth.answer(answer, who, used)
         except BaseException:
             answer.close()
             raise
@@ -177,6 +219,12 @@ class Repository:
         told.retries = self.retries.with_manners(tell=tell)
         return told
 
+    def waiting(self, wait: Callable[[float], None]) -> Repository:
+        """Return this repository, with another way to wait between tries, which may raise to end them."""
+        waiting = copy.copy(self)
+        waiting.retries = self.retries.with_manners(wait=wait)
+        return waiting
+
     @property
     def limits(self) -> Limits:
         """The bounds of the client."""
@@ -203,6 +251,7 @@ class Repository:
             target,
             expected=expected,
             what=f"{self}: {what}",
+            repository=self.name,
             scopes=self.scopes + more_scopes,
             headers=headers,
             body=body,

@@ -16,6 +16,7 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from bundler.errors import AirbundleError, ServerFault, Unreachable
+from bundler.transports.registry.rate_limits import duration
 
 T = TypeVar("T")
 
@@ -24,6 +25,8 @@ Tell = Callable[[str], None]
 _LONGEST_DATE = 64
 #: What a try must bring so that it counts as progress: a peer that gives a byte each time is given up.
 _ENOUGH_BYTES = 64 << 10
+#: Waits for the end of a rate limit where the registry does not say when that is, and at most where it does.
+_FIRST_GUESS_SECONDS, _LONGEST_GUESS_SECONDS, _LONGEST_LIMIT_SECONDS = 60.0, 900.0, 86_400.0
 
 
 class ConnectionLost(Unreachable):
@@ -36,6 +39,10 @@ class Busy(ServerFault):
     def __init__(self, message: str, *, advice: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message, advice=advice)
         self.retry_after = retry_after
+
+
+class RateLimited(Busy):
+    """The registry counts what this user or address pulls, and the count is reached."""
 
 
 #: Failures after which another try makes sense. Others stay what they are however often one asks.
@@ -97,6 +104,7 @@ class Retries:
         wait: waits so many seconds; may raise to end everything.
         tell: is told of every further try.
         reached: whether a registry has answered yet, and not only a proxy that reaches none.
+        wait_for_rate_limit: wait as long as it takes where a rate limit is reached; no such wait counts.
     """
 
     policy: RetryPolicy = RetryPolicy()
@@ -105,6 +113,7 @@ class Retries:
     reached: Callable[[], bool] = lambda: True
     clock: Callable[[], float] = time.monotonic
     dice: Callable[[], float] = _random
+    wait_for_rate_limit: bool = False
 
     def with_manners(self, wait: Callable[[float], None] | None = None, tell: Tell | None = None) -> Retries:
         """Return the same with another way to wait, to tell, or both."""
@@ -134,6 +143,7 @@ class Attempts:
         self._tries = 0
         self._spent = 0.0
         self._gained = 0
+        self._limited = 0
         self._began = retries.clock()
 
     def begin(self) -> None:
@@ -146,6 +156,8 @@ class Attempts:
         Raises:
             AirbundleError: ``error`` itself, if there shall be no other try.
         """
+        if isinstance(error, RateLimited) and self._sat_out(error):
+            return
         policy = self._retries.policy
         self._gained = 0
         self._failures += 1
@@ -159,6 +171,26 @@ class Attempts:
         self._retries.tell(f"{error}; trying again in {pause:.1f} s")
         self._retries.wait(pause)
         self._spent += pause
+
+    def _sat_out(self, error: RateLimited) -> bool:
+        """Wait for the end of a rate limit, if that is wished; return whether it was.
+
+        Raises:
+            RateLimited: ``error`` itself, if it is not wished, and tries until then would be in vain.
+        """
+        asked, policy = error.retry_after, self._retries.policy
+        if not self._retries.wait_for_rate_limit:
+            if asked is not None and asked > policy.longest_asked_seconds:
+                raise error
+            return False
+        self._limited += 1
+        guess = min(_LONGEST_GUESS_SECONDS, _FIRST_GUESS_SECONDS * 2.0 ** min(self._limited - 1, 8))
+        pause = guess if asked is None else min(asked, _LONGEST_LIMIT_SECONDS)
+        # A moment later: else the last of many clients would come too early.
+        pause += self._retries.dice()
+        self._retries.tell(f"{error}; waiting {duration(pause)} for that")
+        self._retries.wait(pause)
+        return True
 
     def gained(self, count: int) -> None:
         """Bytes came across that need not come again: after enough of them, earlier failures do not count."""

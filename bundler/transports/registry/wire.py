@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import ssl
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 
 import urllib3
@@ -17,25 +16,24 @@ from urllib3.exceptions import (
     HTTPError,
     NameResolutionError,
     NewConnectionError,
+    ProxyError,
     ReadTimeoutError,
     SSLError,
 )
 
-from bundler.errors import ConfigError, Unreachable
-from bundler.transports.registry.pace import Pace, bound_heads
+from bundler.errors import Unreachable
+from bundler.transports.registry.pace import Pace
+from bundler.transports.registry.pools import Pools
 from bundler.transports.registry.retries import ConnectionLost
 from bundler.transports.registry.words import clean
 
-#: A registry on object storage may be busy for minutes before it confirms a large blob.
-_TIMEOUT = urllib3.Timeout(connect=20.0, read=300.0)
-#: For the whole head of an answer, from its first byte waited for to its last.
-_HEAD_SECONDS = 360.0
 #: For the rest of an answer whose head is there, where the rest is short.
 _SHORT_TIMEOUT = 5.0
 #: How much may be left of an answer so that reading it is cheaper than a new connection.
 _DRAIN_BYTES = 64 << 10
 
 _MIXED_UP = ("wrong_version_number", "record_layer_failure", "unknown_protocol", "http_request")
+_PROXY_REFUSES = re.compile(r"tunnel connection failed: (4[0-9]{2})", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -149,28 +147,17 @@ class Answer:
 class Wire:
     """Connections to a registry and to the hosts that it refers to. Safe to use from several threads."""
 
-    def __init__(self, peer: str, connections: int, ca_file: Path | None = None) -> None:
+    def __init__(self, peer: str, pools: Pools) -> None:
         """Prepare; nothing is connected yet.
 
         Args:
             peer: The registry's name, for errors.
-            connections: How many are kept open to each host.
-            ca_file: Certificates in PEM form that are trusted besides the system's.
-
-        Raises:
-            ConfigError: ``ca_file`` cannot be read.
+            pools: Connections, trust and proxies.
         """
-        context = ssl.create_default_context()
-        if ca_file is not None:
-            try:
-                context.load_verify_locations(cafile=ca_file)
-            except (OSError, ssl.SSLError) as error:
-                raise ConfigError(f"{ca_file} holds no certificates that can be read: {error}") from error
         self._peer = peer
         #: Whether anybody has answered yet, other than that nothing behind it can be reached.
         self.answered = False
-        self._pool = urllib3.PoolManager(maxsize=connections, ssl_context=context, retries=False, timeout=_TIMEOUT)
-        bound_heads(self._pool, _HEAD_SECONDS)
+        self._pools = pools
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> Answer:
         """Send one request; redirects are returned, not followed.
@@ -181,13 +168,14 @@ class Wire:
         Raises:
             ConnectionLost: nothing that is HTTP came back.
             Unreachable: the same, and nothing will: an unknown host, a certificate that is not trusted.
+            ConfigError: certificates for this host cannot be used.
         """
         sent = {"Accept-Encoding": "identity", "User-Agent": "airbundle", **headers}
         if method not in ("GET", "HEAD"):
             # Some registries answer 411 to a request without it, even if its body is empty.
             sent["Content-Length"] = str(body.length)
         with _failures(self._peer):
-            response = self._pool.urlopen(
+            response = self._pools.pool(url).urlopen(
                 method,
                 url,
                 headers=sent,
@@ -202,7 +190,7 @@ class Wire:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        self._pool.clear()
+        self._pools.clear()
 
 
 class _Pieces:
@@ -232,6 +220,8 @@ class _failures:  # noqa: N801  # used as a statement, like contextlib.suppress
 
 def _explain(peer: str, error: Exception) -> Unreachable:
     text = str(error).lower()
+    if isinstance(error, ProxyError):
+        return _explain_proxy(peer, error)
     if isinstance(error, SSLError) and "certificate" in text:
         return Unreachable(
             f"{peer}: its certificate is not trusted: {clean(str(error))}",
@@ -251,6 +241,14 @@ def _explain(peer: str, error: Exception) -> Unreachable:
     if isinstance(error, (ValueError, TypeError)):
         return Unreachable(f"{peer} cannot be asked so: {clean(_reason(error))}")
     return ConnectionLost(f"{peer} broke off: {clean(_reason(error))}")
+
+
+def _explain_proxy(peer: str, error: ProxyError) -> Unreachable:
+    said = clean(_reason(error))
+    advice = "Check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, or ask who runs the proxy."
+    if _PROXY_REFUSES.search(said.lower()):
+        return Unreachable(f"{peer}: the proxy refuses: {said}", advice=advice)
+    return ConnectionLost(f"{peer}: the proxy between does not answer rightly: {said}", advice=advice)
 
 
 def _reason(error: BaseException) -> str:

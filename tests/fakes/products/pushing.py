@@ -9,6 +9,7 @@ from typing import Any
 from bundler.content.images import OutgoingImage, PutResult, RegistryForm
 from bundler.destinations.registry import RegistryDestination
 from bundler.model import media_types
+from bundler.transports.registry.access.access import RegistryAccess
 from bundler.transports.registry.credentials import Credentials
 from bundler.transports.registry.retries import RetryPolicy
 from tests.fakes.memory import CountingTask, MemorySource, compress, make_config
@@ -37,21 +38,21 @@ PRODUCTS: dict[str, tuple[type[Product], str]] = {
 _QUICK = RetryPolicy(first_seconds=0.01, longest_seconds=0.02, longest_asked_seconds=0.1)
 
 
-def ci(registry: str) -> Credentials | None:
+def ci(registry: str, repository: str = "") -> Credentials | None:
     """Find the credentials of the user whom all of them know."""
     return Credentials("ci", "secret")
 
 
-def stranger(registry: str) -> Credentials | None:
-    """Find none."""
-    return None
+def as_ci() -> RegistryAccess:
+    """Return how that user reaches the registry."""
+    return RegistryAccess(plain_http=True, credentials=ci)
 
 
 @contextmanager
 def pushing(fake: Registry, prefix: str = "", **options: Any) -> Iterator[RegistryDestination]:
     """Open a destination at a running registry."""
     place = f"{fake.address}/{prefix}" if prefix else fake.address
-    given = {"plain_http": True, "credentials": ci, "retries": _QUICK, **options}
+    given = {"access": as_ci(), "retries": _QUICK, **options}
     destination = RegistryDestination(place, **given)
     try:
         yield destination

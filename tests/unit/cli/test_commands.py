@@ -153,7 +153,7 @@ class TestPlan:
         document = airbundle("plan", *wanted(layout), "--json", "--part-size", "64KiB").document
         assert document.keys() == {
             "name", "version", "applications", "shared_contents", "known_bytes", "unpacked_bytes",
-            "layers_to_compress", "part_bytes", "free_bytes",
+            "layers_to_compress", "part_bytes", "free_bytes", "notes",
         }  # fmt: skip
         assert document["name"] == "one-two"
         assert document["free_bytes"] is None

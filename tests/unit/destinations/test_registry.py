@@ -35,11 +35,11 @@ from bundler.model.manifest import Manifest
 from bundler.model.reference import Reference
 from bundler.progress import SILENT
 from bundler.sources.registry import RegistrySource
-from bundler.transports.registry.credentials import no_credentials
 from bundler.transports.registry.upload.protocol import UploadState
 from bundler.transports.registry.upload.saved import SavedUploads
 from tests.fakes.memory import CountingTask, MemorySource
 from tests.fakes.registry import FakeRegistry, Script
+from tests.registry_access import PLAIN_HTTP
 from tests.requirements import require, why_no_program
 from tests.servers.either_registry import KINDS, Registry, serve
 from tests.servers.registry import RealRegistry
@@ -74,14 +74,8 @@ class Pusher:
 
     def to(self, destination: str, **options: Any) -> RegistryDestination:
         # Most tests put several images under one name; what is done then has tests of its own.
-        usual = {
-            "plain_http": True,
-            "credentials": no_credentials,
-            "retries": QUICK,
-            "on_existing_tag": "overwrite",
-        }
-        given = {**usual, **options}
-        made = RegistryDestination(destination, **given)
+        usual = {"access": PLAIN_HTTP, "retries": QUICK, "on_existing_tag": "overwrite"}
+        made = RegistryDestination(destination, **{**usual, **options})
         self._made.append(made)
         return made
 
@@ -110,7 +104,7 @@ def blob_bytes(*images: RegistryForm) -> int:
 
 
 def what_is_there(server: Registry, name: str) -> Digest:
-    source = RegistrySource(plain_http=True, credentials=no_credentials)
+    source = RegistrySource(PLAIN_HTTP)
     try:
         (found,) = source.resolve(f"{server.address}/{name}")
         assert isinstance(found, RegistryForm)
@@ -362,7 +356,7 @@ def test_an_opaque_child_goes_along_as_a_blob_where_the_registry_takes_that(
         result = put(pusher.to(server.address), index, memory)
         assert (result.status, result.digest, result.notes) == ("pushed", index.tree.root.digest, ())
         # A registry gives it back as it was.
-        source = RegistrySource(plain_http=True, credentials=no_credentials)
+        source = RegistrySource(PLAIN_HTTP)
         (found,) = source.resolve(f"{server.address}/shop/multi:1")
         assert isinstance(found, RegistryForm)
         assert found.tree.opaque_children() == [opaque]
@@ -397,7 +391,7 @@ def test_a_registry_may_keep_an_unknown_type_among_its_manifests(fake: FakeRegis
     config = index.tree.platform_images()[0].image_id
     fake.quirks.scripts[f"GET .*/blobs/{config}"] = Script(200, memory.blobs[config])
     fake.quirks.scripts[f"GET .*/manifests/{opaque.digest}"] = Script(200, b"\xffnot JSON")
-    source = RegistrySource(plain_http=True, credentials=no_credentials)
+    source = RegistrySource(PLAIN_HTTP)
     for body, kept in ((b"\xffnot JSON", True), (b"other", False)):
         fake.quirks.scripts[f"GET .*/manifests/{opaque.digest}"] = Script(200, body)
         fake.quirks.scripts["GET /v2/shop/multi/manifests/1$"] = Script(

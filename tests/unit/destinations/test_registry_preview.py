@@ -14,6 +14,7 @@ from bundler.model.manifest import Manifest
 from bundler.progress import SILENT
 from tests.fakes.memory import CountingTask, MemorySource
 from tests.fakes.registry import FakeRegistry
+from tests.registry_access import PLAIN_HTTP
 
 
 @pytest.fixture
@@ -32,9 +33,7 @@ class Far:
         return self.memory.make_image([b"base" * 1000, *layers], name, compression="none")
 
     def destination(self, policy: OnExistingTag = "error") -> RegistryDestination:
-        return RegistryDestination(
-            self.registry.address, plain_http=True, credentials=lambda _: None, on_existing_tag=policy
-        )
+        return RegistryDestination(self.registry.address, PLAIN_HTTP, on_existing_tag=policy)
 
     def push(self, *images: RegistryForm) -> None:
         destination = self.destination()

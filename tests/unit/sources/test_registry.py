@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import random
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,8 @@ from bundler.errors import (
     InvalidReference,
     MalformedDocument,
     NotFound,
+    PolicyRefused,
+    ProtocolError,
     Unreachable,
     UsageError,
 )
@@ -24,10 +28,13 @@ from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS
 from bundler.progress import SILENT
 from bundler.sources.registry import RegistrySource
-from bundler.transports.registry.credentials import no_credentials
+from bundler.transports.registry.access.access import RegistryAccess
+from bundler.transports.registry.access.mirrors import Routes
+from bundler.transports.registry.access.places import Places
 from tests.fakes.memory import MemorySource
-from tests.fakes.registry import FakeRegistry
+from tests.fakes.registry import FakeRegistry, Script
 from tests.fakes.registry_store import digest_of
+from tests.registry_access import PLAIN_HTTP
 from tests.servers.either_registry import KINDS, Registry, serve
 
 
@@ -50,15 +57,13 @@ def memory() -> MemorySource:
 
 @pytest.fixture
 def source() -> Iterator[RegistrySource]:
-    made = RegistrySource(plain_http=True, credentials=no_credentials)
+    made = RegistrySource(PLAIN_HTTP)
     yield made
     made.close()
 
 
 def push(server: Registry, memory: MemorySource, *images: RegistryForm) -> None:
-    destination = RegistryDestination(
-        server.address, plain_http=True, credentials=no_credentials, on_existing_tag="overwrite"
-    )
+    destination = RegistryDestination(server.address, PLAIN_HTTP, on_existing_tag="overwrite")
     for image in images:
         destination.put(OutgoingImage(image.reference, image.tree), memory, SILENT.task(""))
     destination.finish()
@@ -251,7 +256,7 @@ def test_an_image_of_too_many_documents(fake: FakeRegistry, memory: MemorySource
     images = [memory.make_image([bytes([n])], f"reg.test/a:{n}") for n in range(5)]
     push(fake, memory, memory.make_index(images, "reg.test/shop/many:1"))
     limits = dataclasses.replace(DEFAULT_LIMITS, documents=4)
-    source = RegistrySource(plain_http=True, credentials=no_credentials, limits=limits)
+    source = RegistrySource(PLAIN_HTTP, limits=limits)
     with pytest.raises(MalformedDocument):
         source.resolve(f"{fake.address}/shop/many:1")
     source.close()
@@ -262,3 +267,109 @@ def test_a_registry_that_is_not_there(source: RegistrySource) -> None:
         address = gone.address
     with pytest.raises(Unreachable):
         source.resolve(f"{address}/shop/web:1")
+
+
+def through(tmp_path: Path, text: str) -> RegistrySource:
+    """Return a source that knows a registries.conf, and nothing else of any machine."""
+    (tmp_path / "registries.conf").write_text(text)
+    places = Places({"CONTAINERS_REGISTRIES_CONF": str(tmp_path / "registries.conf")}, tmp_path, tmp_path)
+    return RegistrySource(RegistryAccess(plain_http=True, routes=Routes(places)))
+
+
+def mirrors(*locations: str, of: str = "reg.test") -> str:
+    entries = "".join(f'[[registry.mirror]]\nlocation = "{location}"\n' for location in locations)
+    return f'[[registry]]\nlocation = "{of}"\n{entries}'
+
+
+def test_a_mirror_that_lacks_the_image_is_passed_over(
+    fake: FakeRegistry, memory: MemorySource, tmp_path: Path
+) -> None:
+    image = memory.make_image([b"layer"], "reg.test/shop/web:1")
+    push(fake, memory, image)
+    with FakeRegistry() as empty, FakeRegistry() as refusing:
+        refusing.quirks.scripts["."] = Script(403, b"")
+        source = through(tmp_path, mirrors(empty.address, refusing.address, fake.address))
+        found = resolve(source, "reg.test/shop/web:1")
+        # The bundle names what was asked for; where it came from is said.
+        assert str(found.reference) == "reg.test/shop/web:1"
+        assert found.found_at == f"{fake.address}/shop/web"
+        wanted = {blob.digest for blob in image.tree.blobs()}
+        assert read(source, found, wanted) == {digest: memory.blobs[digest] for digest in wanted}
+        assert [empty.address in note for note in source.notes()] == [True, False]
+        source.close()
+
+
+def test_when_no_mirror_helps_the_registry_itself_has_the_word(
+    fake: FakeRegistry, memory: MemorySource, tmp_path: Path
+) -> None:
+    push(fake, memory, memory.make_image([b"layer"], "reg.test/shop/web:1"))
+    with FakeRegistry() as gone:
+        dead = gone.address
+    source = through(tmp_path, mirrors(dead, of=fake.address))
+    assert resolve(source, f"{fake.address}/shop/web:1").found_at == ""
+    with pytest.raises(NotFound, match=fake.address):
+        source.resolve(f"{fake.address}/shop/other:1")
+    source.close()
+
+
+def test_another_location_and_a_short_name(fake: FakeRegistry, memory: MemorySource, tmp_path: Path) -> None:
+    image = memory.make_image([b"layer"], "reg.test/copies/shop/web:1")
+    push(fake, memory, image)
+    text = (
+        f'[[registry]]\nprefix = "reg.test/shop"\nlocation = "{fake.address}/copies/shop"\n'
+        '[[registry]]\nprefix = "bad.test"\nlocation = "bad.test"\nblocked = true\n'
+        '[aliases]\n"web" = "reg.test/shop/web"\n'
+    )
+    source = through(tmp_path, text)
+    found = resolve(source, "web:1")
+    assert (str(found.reference), found.found_at) == ("reg.test/shop/web:1", f"{fake.address}/copies/shop/web")
+    with pytest.raises(PolicyRefused):
+        source.resolve("bad.test/a:1")
+    source.close()
+
+
+@pytest.mark.parametrize("storage", [False, True])
+def test_an_image_of_many_layers_is_fetched_ahead_and_in_order(
+    fake: FakeRegistry, memory: MemorySource, source: RegistrySource, storage: bool
+) -> None:
+    image = memory.make_image([bytes([number]) * 50_000 for number in range(12)], "reg.test/shop/web:1")
+    push(fake, memory, image)
+    fake.quirks.storage = storage
+    found = resolve(source, f"{fake.address}/shop/web:1")
+    blobs = [blob.digest for blob in image.tree.blobs()]
+    assert list(read(source, found, set(blobs))) == blobs
+    asked = [entry.path for entry in fake.requests("GET", "/blobs/")]
+    assert len(asked) == len(set(asked)), "no blob is asked for twice"
+
+
+@pytest.mark.parametrize(("ignore", "wrong"), [(False, False), (True, False), (False, True)])
+def test_layers_that_break_off_are_gone_on_with(
+    fake: FakeRegistry, memory: MemorySource, source: RegistrySource, ignore: bool, wrong: bool
+) -> None:
+    """By Range; a server that ignores it is read from its start, one that gives another range is refused."""
+    image = memory.make_image([random.Random(n).randbytes(400_000) for n in range(2)], "reg.test/shop/web:1")
+    push(fake, memory, image)
+    found = resolve(source, f"{fake.address}/shop/web:1")
+    layers = {layer.digest for layer, _ in image.tree.platform_images()[0].layers()}
+    fake.quirks.cuts = 2
+    fake.quirks.ignore_range, fake.quirks.wrong_range = ignore, wrong
+    if wrong:
+        with pytest.raises(ProtocolError, match="got range"):
+            read(source, found, layers)
+        return
+    assert read(source, found, layers) == {digest: memory.blobs[digest] for digest in layers}
+    assert len([entry for entry in fake.requests("GET", "/blobs/") if entry.headers.get("Range")]) == 2
+
+
+def test_a_source_that_is_left_in_the_middle_asks_no_more(
+    fake: FakeRegistry, memory: MemorySource, source: RegistrySource
+) -> None:
+    image = memory.make_image([bytes([number]) * 1000 for number in range(30)], "reg.test/shop/web:1")
+    push(fake, memory, image)
+    found = resolve(source, f"{fake.address}/shop/web:1")
+    contents = source.contents([found], {blob.digest for blob in image.tree.blobs()}, SILENT.task(""))
+    for _ in range(3):
+        next(contents)
+    assert isinstance(contents, Generator)
+    contents.close()
+    assert len(fake.requests("GET", "/blobs/")) < 15

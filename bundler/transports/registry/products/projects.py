@@ -30,7 +30,8 @@ class HarborProjects:
     def exists(self, project: str) -> bool | None:
         """Tell whether a project is there; ``None`` where Harbor does not tell this account, or is silent."""
         try:
-            with self._client.beside("HEAD", f"{_PROJECTS}?project_name={quote(project, safe='')}") as answer:
+            query = f"project_name={quote(project, safe='')}"
+            with self._client.beside("HEAD", f"{_PROJECTS}?{query}", repository=project) as answer:
                 return {200: True, 404: False}.get(answer.status)
         except AirbundleError:
             return None
@@ -46,7 +47,7 @@ class HarborProjects:
         wanted = canonical_json({"project_name": project, "metadata": {"public": "false"}})
 
         def once() -> int:
-            with self._client.beside("POST", _PROJECTS, body=Body.of(wanted)) as answer:
+            with self._client.beside("POST", _PROJECTS, repository=project, body=Body.of(wanted)) as answer:
                 what = f"{self._client.address.name}: creating the project {project}"
                 require(answer, (200, 201, 409), self._client.limits, what)
                 return answer.status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from bundler.model.limits import DEFAULT_LIMITS, Limits
-from bundler.transports.registry.address import RegistryAddress
+from bundler.transports.registry.access.access import RegistryAccess
 from bundler.transports.registry.client import RegistryClient, Repository
 from bundler.transports.registry.credentials import CredentialFinder, no_credentials
 from bundler.transports.registry.retries import Retries, RetryPolicy
@@ -27,14 +27,10 @@ class Clients:
         limits: Limits = DEFAULT_LIMITS,
         ca_file: Path | None = None,
         policy: RetryPolicy = QUICK,
+        access: RegistryAccess | None = None,
     ) -> RegistryClient:
-        made = RegistryClient(
-            RegistryAddress.parse(address, plain_http=plain_http),
-            credentials=credentials,
-            limits=limits,
-            ca_file=ca_file,
-            retries=Retries(policy),
-        )
+        reached = access or RegistryAccess(plain_http=plain_http, credentials=credentials, ca_file=ca_file)
+        made = RegistryClient(reached.address(address), reached, limits=limits, retries=Retries(policy))
         self._made.append(made)
         return made
 
@@ -48,9 +44,15 @@ class Clients:
         credentials: CredentialFinder = no_credentials,
         ca_file: Path | None = None,
         policy: RetryPolicy = QUICK,
+        access: RegistryAccess | None = None,
     ) -> Repository:
         client = self.client(
-            address, plain_http=plain_http, credentials=credentials, ca_file=ca_file, policy=policy
+            address,
+            plain_http=plain_http,
+            credentials=credentials,
+            ca_file=ca_file,
+            policy=policy,
+            access=access,
         )
         return Repository(client, name, push=push)
 

@@ -159,8 +159,9 @@ def test_https_to_the_fake_is_explained_too(fake: FakeRegistry, clients: Clients
 def test_a_broken_certificate_file(tmp_path: Path, clients: Clients) -> None:
     (tmp_path / "ca.pem").write_text("nothing")
     for name in ("ca.pem", "missing.pem"):
-        with pytest.raises(ConfigError):
-            clients.client("reg.test", ca_file=tmp_path / name)
+        repository = clients.repository("reg.test", plain_http=False, ca_file=tmp_path / name)
+        with pytest.raises(ConfigError, match=name):
+            start_upload(repository)
 
 
 def add_blob(fake: FakeRegistry, data: bytes) -> Descriptor:

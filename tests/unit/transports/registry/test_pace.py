@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler
 import pytest
 
 from bundler.errors import Unreachable
-from bundler.transports.registry import wire
+from bundler.transports.registry import pools, wire
+from bundler.transports.registry.access.access import RegistryAccess
 from bundler.transports.registry.manifests import fetch_manifest
 from bundler.transports.registry.pace import Pace
 from bundler.transports.registry.retries import NO_RETRIES, ConnectionLost
@@ -49,9 +50,10 @@ def test_a_body_that_trickles(clients: Clients, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_head_that_trickles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wire, "_HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(pools, "_HEAD_SECONDS", 0.5)
     with trickling(HEAD + b"X: ", b"x") as address:
-        made = Wire(address, 1)
+        access = RegistryAccess(plain_http=True)
+        made = Wire(address, pools.Pools(access.address(address), access, 1))
         with pytest.raises(ConnectionLost):
             made.send("GET", f"http://{address}/", {}, NO_BODY)
         made.close()

@@ -17,10 +17,11 @@ from tests.fakes.products.gitlab import GitLab
 from tests.fakes.products.harbor import Harbor, Project
 from tests.fakes.products.nexus import Nexus
 from tests.fakes.products.product import Product
-from tests.fakes.products.pushing import PRODUCTS, ci, docker_image, image, pushing, put, stranger
+from tests.fakes.products.pushing import PRODUCTS, as_ci, docker_image, image, pushing, put
 from tests.fakes.products.quay import Quay
 from tests.fakes.products.zot import Zot
 from tests.fakes.registry import FakeRegistry, Script
+from tests.registry_access import PLAIN_HTTP
 from tests.requirements import require, why_no_program
 from tests.servers.registry import PROGRAM, RealRegistry
 
@@ -211,7 +212,7 @@ def test_what_is_missing_is_no_question_of_form() -> None:
 def test_a_stranger_is_refused(name: str) -> None:
     make, prefix = PRODUCTS[name]
     memory = MemorySource()
-    with FakeRegistry(product=make()) as fake, pushing(fake, prefix, credentials=stranger) as destination:
+    with FakeRegistry(product=make()) as fake, pushing(fake, prefix, access=PLAIN_HTTP) as destination:
         error = refused(lambda: put(destination, memory, image(memory)))
         assert isinstance(error, Unauthorised)
         assert "docker login" in error.advice
@@ -226,7 +227,7 @@ def test_the_real_distribution() -> None:
         assert "405: Method not allowed" in error.message
         assert "distribution: it is read-only" in error.message
     with RealRegistry(htpasswd=("ci", "secret")) as real:
-        with pushing(real, "shop", credentials=stranger) as destination:
+        with pushing(real, "shop", access=PLAIN_HTTP) as destination:
             error = refused(lambda: put(destination, memory, image(memory)))
             assert "authentication required" in error.message
             assert f"docker login {real.address}" in error.advice
@@ -259,7 +260,7 @@ def test_what_a_product_says_is_cleaned_and_bounded() -> None:
 
 def test_a_refused_pull_is_explained() -> None:
     with FakeRegistry(product=Harbor()) as fake:
-        source = RegistrySource(plain_http=True, credentials=stranger)
+        source = RegistrySource(PLAIN_HTTP)
         error = refused(lambda: source.resolve(f"{fake.address}/shop/web:1"))
         source.close()
     assert "Harbor: of shop/web the first part is the project" in error.message
@@ -268,7 +269,7 @@ def test_a_refused_pull_is_explained() -> None:
 
 def test_looking_for_what_is_not_there_asks_nothing_more() -> None:
     with FakeRegistry(product=Zot()) as fake:
-        source = RegistrySource(plain_http=True, credentials=ci)
+        source = RegistrySource(as_ci())
         error = refused(lambda: source.resolve(f"{fake.address}/shop/web:1"))
         source.close()
         assert error.code == "not-found"

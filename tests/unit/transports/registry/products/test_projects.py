@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +11,9 @@ from bundler.errors import Refused, Unauthorised
 from bundler.transports.registry.credentials import Credentials
 from tests.fakes.memory import MemorySource
 from tests.fakes.products.harbor import PROJECTS, Harbor, Project
-from tests.fakes.products.pushing import PRODUCTS, image, pushing, put, stranger
+from tests.fakes.products.pushing import PRODUCTS, as_ci, image, pushing, put
 from tests.fakes.registry import FakeRegistry, Script
+from tests.registry_access import PLAIN_HTTP
 
 CREATE, LOOK = f"POST {PROJECTS}", f"HEAD {PROJECTS}"
 
@@ -85,7 +87,8 @@ def test_who_may_not_create_is_told_what_is_needed(
 ) -> None:
     harbor.admins, harbor.users = set(), {user: "secret"}
     harbor.projects["shop"].pushers.add(user)
-    options = {"credentials": lambda name: Credentials(user, "secret"), "create_projects": True}
+    access = replace(as_ci(), credentials=lambda *_: Credentials(user, "secret"))
+    options = {"access": access, "create_projects": True}
     with pushing(fake, "plant", **options) as destination:
         for name in ("web", "api"):
             with pytest.raises(Refused) as caught:
@@ -100,7 +103,7 @@ def test_who_may_not_create_is_told_what_is_needed(
 
 def test_without_a_password_nothing_is_made(fake: FakeRegistry, memory: MemorySource) -> None:
     with (
-        pushing(fake, "plant", create_projects=True, credentials=stranger) as destination,
+        pushing(fake, "plant", create_projects=True, access=PLAIN_HTTP) as destination,
         pytest.raises(Unauthorised, match="password of a user or robot"),
     ):
         put(destination, memory, image(memory))

@@ -1,0 +1,1 @@
+"""How registries are reached: credentials, certificates, mirrors and proxies, as docker and podman know them."""
