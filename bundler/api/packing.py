@@ -32,6 +32,7 @@ def planned(
     access: AccessOptions = DEFAULT_ACCESS,
     progress: Progress = SILENT,
     output: OutputDirectory | None = None,
+    referrers: bool = True,
 ) -> Iterator[PackPlan]:
     """Find every image and plan the bundle; its sources stay open as long as the block lasts.
 
@@ -41,6 +42,7 @@ def planned(
         access: How registries are reached.
         progress: Is told what goes on.
         output: Where a pipe on standard input is kept that long; without it such a pipe is refused.
+        referrers: Take what refers to the images with them: signatures, attestations, SBOMs.
 
     Raises:
         NotFound: an image is not there. Unreachable, Unauthorised: a source.
@@ -52,7 +54,9 @@ def planned(
         check_application_name(name)
     registries = registries_of(name for names in applications.values() for name in names)
     reached = open_access(access, registries, limits=limits, progress=progress)
-    with SourceSet(access=reached, limits=limits, progress=progress, output=output) as sources:
+    with SourceSet(
+        access=reached, limits=limits, progress=progress, output=output, referrers=referrers
+    ) as sources:
         images = []
         for application, names in applications.items():
             for name in names:
@@ -79,6 +83,7 @@ def pack(
     cache: Path | str | None = None,
     cache_bytes: int | None = None,
     progress: Progress = SILENT,
+    referrers: bool = True,
 ) -> BundleManifest:
     """Pack images into a bundle.
 
@@ -94,6 +99,7 @@ def pack(
         cache: Directory that keeps the blobs of packs, for later ones to reuse; created where it is missing.
         cache_bytes: What the cache may hold when no pack runs; default: 20 GiB.
         progress: Is told what goes on.
+        referrers: Take what refers to the images with them: signatures, attestations, SBOMs.
 
     Returns:
         The bundle's table of contents.
@@ -107,7 +113,9 @@ def pack(
     directory = OutputDirectory(Path(output))
     with (
         open_reuse(reuse, cache, cache_bytes, limits=chosen.limits, progress=progress) as reused,
-        planned(applications, options=chosen, access=access, progress=progress, output=directory) as plan,
+        planned(
+            applications, options=chosen, access=access, progress=progress, output=directory, referrers=referrers
+        ) as plan,
     ):
         manifest = write_bundle(plan, directory, chosen, progress, restart=restart, reuse=reused)
         if check:

@@ -30,6 +30,7 @@ class SourceSet:
         limits: Limits = DEFAULT_LIMITS,
         progress: Progress = SILENT,
         output: OutputDirectory | None = None,
+        referrers: bool = True,
     ) -> None:
         """Open nothing yet.
 
@@ -38,11 +39,13 @@ class SourceSet:
             limits: Bounds what is read.
             progress: Is told what takes long.
             output: Where a pipe on standard input is kept while it is needed; ``None`` refuses it.
+            referrers: Find what refers to images with them.
         """
         self._standard_input = StandardInput(output, limits, progress)
         self._progress = progress
         self._access = access
         self._limits = limits
+        self._referrers = referrers
         self._open: dict[tuple[str, str], ImageSource] = {}
 
     def find(self, text: str) -> tuple[ImageSource, tuple[FoundImage, ...]]:
@@ -91,35 +94,43 @@ class SourceSet:
         from bundler.sources.engine import EngineSource
         from bundler.transports.engine.client import EngineClient
 
-        return EngineSource(EngineClient(limits=self._limits), self._progress, self._limits)
+        client = EngineClient(limits=self._limits)
+        return EngineSource(client, self._progress, self._limits, referrers=self._referrers)
 
     def _registry(self, _: Path) -> ImageSource:
         from bundler.sources.registry import RegistrySource
 
-        return RegistrySource(self._access, limits=self._limits, progress=self._progress)
+        return RegistrySource(
+            self._access, limits=self._limits, progress=self._progress, referrers=self._referrers
+        )
 
     def _docker_archive(self, path: Path) -> ImageSource:
         from bundler.sources.docker_archive import DockerArchiveSource
 
-        return DockerArchiveSource(self._file(path), self._limits, self._progress)
+        return DockerArchiveSource(self._file(path), self._limits, self._progress, referrers=self._referrers)
 
     def _oci(self, path: Path) -> ImageSource:
         from bundler.sources.oci_layout import OciLayoutSource
 
-        return OciLayoutSource(path, archive=False, limits=self._limits)
+        return OciLayoutSource(path, archive=False, limits=self._limits, referrers=self._referrers)
 
     def _oci_archive(self, path: Path) -> ImageSource:
         from bundler.sources.oci_layout import OciLayoutSource
 
         return OciLayoutSource(
-            self._file(path), archive=True, limits=self._limits, name=path.name, progress=self._progress
+            self._file(path),
+            archive=True,
+            limits=self._limits,
+            name=path.name,
+            progress=self._progress,
+            referrers=self._referrers,
         )
 
     def _file(self, path: Path) -> Path:
         return self._standard_input.path() if str(path) == "-" else path
 
     def _bundle(self, path: Path) -> ImageSource:
-        return open_bundle(path, limits=self._limits)
+        return open_bundle(path, limits=self._limits, referrers=self._referrers)
 
     _makers: ClassVar[dict[str, Callable[[SourceSet, Path], ImageSource]]] = {
         "docker-daemon": _engine,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bundler.bundle.manifest import Image
 from bundler.bundle.reader import Bundle
+from bundler.content.images import OutgoingImage, distinct_blobs
 from bundler.errors import AirbundleError, DamagedBundle, DiskError, IncompleteBundle
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree, PlatformImage
@@ -27,15 +28,16 @@ def check_closure(bundle: Bundle, image: Image) -> Disagreement | None:
     ``None`` also where a document lies in a part that is missing or damaged: checks 3 and 4 say so.
     """
     try:
-        return _compare(bundle, image, bundle.outgoing(image).tree)
+        return _compare(bundle, image, bundle.outgoing(image))
     except (IncompleteBundle, DamagedBundle, DiskError):
         return None
     except AirbundleError as error:
         return Disagreement("broken-image", "documents that follow the specification", str(error))
 
 
-def _compare(bundle: Bundle, image: Image, tree: ImageTree) -> Disagreement | None:
-    carried = [blob for blob in tree.blobs() if not blob.is_withheld]
+def _compare(bundle: Bundle, image: Image, outgoing: OutgoingImage) -> Disagreement | None:
+    tree = outgoing.tree
+    carried = [blob for blob in distinct_blobs(outgoing.trees) if not blob.is_withheld]
     needed = {blob.digest for blob in carried}
     if missing := needed - set(image.blobs):
         return Disagreement("not-in-bundle", min(missing), "no such blob")
@@ -52,11 +54,21 @@ def _compare(bundle: Bundle, image: Image, tree: ImageTree) -> Disagreement | No
         # Whoever loads the image asks the engine for these afterwards.
         return Disagreement("broken-image", _ids(known), f"{_ids(said)} in bundle.json")
     # Check 8 compares a layer with its row; only here the row is compared with the image's config.
-    for platform_image in tree.platform_images():
+    for platform_image in (one for each in outgoing.trees for one in each.platform_images()):
         for layer, diff_id in platform_image.layers():
             row = rows.get(layer.digest)
             if row and diff_id and is_readable_layer(layer.media_type) and row.diff_id != diff_id:
                 return Disagreement("broken-image", f"{layer.digest} holds {diff_id}", f"it holds {row.diff_id}")
+    return _wrong_referrer(outgoing)
+
+
+def _wrong_referrer(outgoing: OutgoingImage) -> Disagreement | None:
+    """Find a referrer that does not refer to what it should; cosign's older form says it by its tag alone."""
+    for referrer in outgoing.referrers:
+        if not referrer.tag and not referrer.is_listed:
+            said = referrer.node.subject
+            found = f"it refers to {said.digest}" if said else "it refers to nothing"
+            return Disagreement("broken-image", f"{referrer.digest} refers to {referrer.subject}", found)
     return None
 
 

@@ -10,6 +10,7 @@ from functools import cached_property
 import msgspec
 
 from bundler.bundle.names import SHARED, check_application_name, check_part_name, part_files
+from bundler.bundle.referrer_rows import ReferrerRow, check_referrer_rows
 from bundler.content.compression import Encoder
 from bundler.content.hashing import sha256
 from bundler.errors import MalformedDocument, UnsupportedVersion, UsageError
@@ -38,9 +39,10 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         platforms: of the images below the root, as ``os/architecture[/variant]``, sorted.
         image_ids: digests of their configs, in the order of ``platforms``.
         blobs: digests of everything that the image is made of, its root first, so that what it needs is known
-            before any part has arrived.
+            before any part has arrived; then those of its referrers.
         digest_preserved: the root is the one that the source has; ``False`` for images from a graph-driver
             store, which has none: there the image ID is what stays.
+        referrers: what refers to it and travels with it, each behind its subject.
     """
 
     reference: str
@@ -50,6 +52,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     image_ids: tuple[Digest, ...] = ()
     blobs: tuple[Digest, ...]
     digest_preserved: bool
+    referrers: tuple[ReferrerRow, ...] = ()
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -311,3 +314,6 @@ def _check_image(image: Image, held: Mapping[Digest, Blob]) -> None:
         raise MalformedDocument(f"{_WHAT}: the manifest of {image.reference} has two sizes")
     if len(image.platforms) != len(image.image_ids):
         raise MalformedDocument(f"{_WHAT}: {image.reference} has not one image ID for each platform")
+    if image.referrers:
+        sizes = {digest: held[digest].size for digest in image.blobs}
+        check_referrer_rows(image.referrers, sizes, image.blobs, f"{_WHAT}: {image.reference}")

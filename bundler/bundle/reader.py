@@ -18,6 +18,7 @@ from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.reference import Reference
+from bundler.model.referrers import Referrer
 from bundler.progress import Task
 
 
@@ -39,7 +40,10 @@ class Bundle:
         manifest: BundleManifest,
         findings: Collection[Finding] = (),
         limits: Limits = DEFAULT_LIMITS,
+        *,
+        referrers: bool = True,
     ) -> None:
+        self._with_referrers = referrers
         self.locations = PartLocations([directories] if isinstance(directories, Path) else directories)
         self.manifest = manifest
         self.findings = tuple(findings)
@@ -102,7 +106,7 @@ class Bundle:
         form = self._form(image)
         blobs = [self.manifest.blob_by_digest[digest] for digest in image.blobs]
         sizes = {blob.digest: blob.uncompressed_size for blob in blobs if blob.uncompressed_size is not None}
-        return OutgoingImage(form.reference, form.tree, sizes)
+        return OutgoingImage(form.reference, form.tree, sizes, form.referrers)
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> ByteStream:
         """Open a blob; every block is checked before its bytes are given, and from offset 0 the digest too.
@@ -165,7 +169,11 @@ class Bundle:
                 stream.close()
 
         tree = collect_tree(image.descriptor, fetch, self.limits, lambda wanted: wanted.digest in own)
-        return RegistryForm(Reference.parse(image.reference), tree)
+        referrers = tuple(
+            Referrer(collect_tree(row.descriptor, fetch, self.limits), row.subject, row.tag)
+            for row in (image.referrers if self._with_referrers else ())
+        )
+        return RegistryForm(Reference.parse(image.reference), tree, referrers)
 
     def _blob(self, descriptor: Descriptor) -> Blob:
         blob = self.manifest.blob_by_digest.get(descriptor.digest)
@@ -178,8 +186,10 @@ class Bundle:
         return blob
 
 
-def open_bundle(*directories: Path | str, limits: Limits = DEFAULT_LIMITS) -> Bundle:
+def open_bundle(*directories: Path | str, limits: Limits = DEFAULT_LIMITS, referrers: bool = True) -> Bundle:
     """Open the bundle in a directory, or in several that hold some of its parts each; parts may be missing.
+
+    Without ``referrers`` its images are given alone, without what refers to them.
 
     Raises:
         UsageError, NotABundle, UnsupportedVersion, IncompleteBundle, DamagedBundle: as
@@ -187,7 +197,7 @@ def open_bundle(*directories: Path | str, limits: Limits = DEFAULT_LIMITS) -> Bu
     """
     paths = list(dict.fromkeys(map(Path, directories)))
     manifest, findings = open_manifests(paths, limits)
-    return Bundle(paths, manifest, findings, limits)
+    return Bundle(paths, manifest, findings, limits, referrers=referrers)
 
 
 def _full_name(name: str) -> str:

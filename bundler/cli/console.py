@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 from bundler.cli.text import printable, say, show
 from bundler.errors import AirbundleError
@@ -51,6 +52,11 @@ class Console:
         """Say on stderr what needs attention and is no error; in JSON it stands in the document."""
         if not self.quiet and not self.as_json:
             say(f"airbundle: warning: {printable(text)}")
+
+    def warn_of_all(self, texts: Iterable[str]) -> None:
+        """Say several such things, each in a line."""
+        for text in texts:
+            self.warn(text)
 
     def insist(self, text: str) -> None:
         """Say on stderr what nobody may miss, also if they asked for silence; with JSON as one JSON object."""

@@ -106,6 +106,13 @@ BundleVersion = Annotated[
     str | None,
     typer.Option("--bundle-version", metavar="TEXT", help="Version of the bundle, any text.", show_default=False),
 ]
+NoReferrers = Annotated[
+    bool,
+    typer.Option(
+        "--no-referrers",
+        help="Leave behind what refers to the images: signatures, attestations, SBOMs.",
+    ),
+]
 PartSize = Annotated[
     str | None,
     typer.Option(

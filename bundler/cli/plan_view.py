@@ -10,7 +10,7 @@ from bundler.cli.console import Console
 from bundler.cli.parity_view import expected_document, least
 from bundler.cli.views import show_table
 from bundler.content.free_space import free_bytes
-from bundler.content.images import RegistryForm
+from bundler.content.images import FoundImage, RegistryForm
 from bundler.model.sizes import format_size
 from bundler.packing.planning.estimate import Estimate, estimate
 from bundler.packing.planning.options import PackOptions
@@ -36,6 +36,7 @@ def show_plan(
                 for name, images in plan.applications.items()
             ],
             "shared_contents": sum(archive == SHARED for archive in plan.placement.values()),
+            "referrers": {"count": len(plan.referrers), "bytes": sum(one.size for one in plan.referrers.values())},
             "known_bytes": size.known_bytes,
             "unpacked_bytes": size.unpacked_bytes,
             "layers_to_compress": size.layers_to_compress,
@@ -47,6 +48,7 @@ def show_plan(
         }
     )
     _show_images(console, plan)
+    console.warn_of_all(plan.left_out)
     for line in _sizes(plan, size, options):
         console.line(line)
     if reusable is not None:
@@ -95,6 +97,9 @@ _SOURCES = {"docker": "engine or its archive", "oci": "OCI layout", "registry": 
 def _sizes(plan: PackPlan, size: Estimate, options: PackOptions) -> list[str]:
     shared = sum(archive == SHARED for archive in plan.placement.values())
     lines = [f"shared   {shared} contents are used by two or more applications and stored once"]
+    if plan.referrers:
+        total = format_size(sum(referrer.size for referrer in plan.referrers.values()))
+        lines.append(f"with     {len(plan.referrers)} referrers (signatures, attestations, SBOMs), {total} of it")
     if size.is_exact:
         lines.append(f"size     {format_size(size.known_bytes)} and the tables")
     else:
@@ -130,10 +135,25 @@ def _image(plan: PackPlan, image: PlannedImage) -> dict[str, object]:
         "digest_preserved": isinstance(found, RegistryForm),
         "digest": found.tree.root.digest if isinstance(found, RegistryForm) else None,
         "platforms": _platforms(image),
-        "size": sum(blob.size for blob in carried(found.tree)) if isinstance(found, RegistryForm) else None,
+        "size": sum(blob.size for blob in carried(found)) if isinstance(found, RegistryForm) else None,
         "unpacked_size": None if isinstance(found, RegistryForm) else found.size,
         "shared_contents": sum(plan.placement[key] == SHARED for key in plan.keys(found)),
+        "referrers": _referrers(found),
+        "notes": list(found.left_out) if isinstance(found, RegistryForm) else [],
     }
+
+
+def _referrers(found: FoundImage) -> list[dict[str, object]]:
+    return [
+        {
+            "digest": one.digest,
+            "subject": one.subject,
+            "tag": one.tag or None,
+            "kind": one.kind,
+            "size": one.size,
+        }
+        for one in (found.referrers if isinstance(found, RegistryForm) else ())
+    ]
 
 
 def _platforms(image: PlannedImage) -> list[str]:
@@ -145,6 +165,6 @@ def _platforms(image: PlannedImage) -> list[str]:
 
 def _size(image: PlannedImage) -> str:
     if isinstance(image.found, RegistryForm):
-        return format_size(sum(blob.size for blob in carried(image.found.tree)))
+        return format_size(sum(blob.size for blob in carried(image.found)))
     unpacked = image.found.size
     return "unknown until packed" + (f" (now {format_size(unpacked)})" if unpacked is not None else "")

@@ -101,8 +101,15 @@ def _show_result(console: Console, result: PutResult) -> None:
     console.line(f"{result.status:9}  {result.target}  {result.digest}")
     if result.replaced:
         console.line(f"           the name pointed to {result.replaced} before")
+    counts = result.referrers
+    if counts.put or counts.there:
+        console.line(
+            f"           with {counts.put + counts.there} referrers, {counts.there} of them there already"
+        )
     for note in result.notes:
         console.warn(f"{result.reference}: {note}")
+    for detail in result.details if console.verbose else ():
+        console.line(f"           {detail}")
 
 
 def _show_failures(console: Console, report: TransferReport) -> None:
@@ -143,4 +150,10 @@ def _common(result: PutResult) -> dict[str, object]:
         "bytes_skipped": result.bytes_skipped,
         "replaced": result.replaced,
         "notes": list(result.notes),
+        "details": list(result.details),
+        "referrers": {
+            "put": result.referrers.put,
+            "there": result.referrers.there,
+            "left_out": result.referrers.left_out,
+        },
     }

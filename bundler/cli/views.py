@@ -63,11 +63,12 @@ def show_summary(console: Console, manifest: BundleManifest) -> None:
     shared = manifest.archive_by_name.get(SHARED)
     console.line(f"bundle   {manifest.name} {manifest.version}")
     console.line(f"id       {manifest.id}")
+    images = [image for application in manifest.applications for image in application.images]
     console.line(
-        f"holds    {len(manifest.applications)} applications, "
-        f"{sum(len(application.images) for application in manifest.applications)} images, "
-        f"{len(manifest.blobs)} blobs"
+        f"holds    {len(manifest.applications)} applications, {len(images)} images, {len(manifest.blobs)} blobs"
     )
+    if referrers := {row.descriptor.digest for image in images for row in image.referrers}:
+        console.line(f"with     {len(referrers)} referrers of images: signatures, attestations, SBOMs")
     note = f", of which {format_size(shared.size)} shared by applications" if shared else ""
     console.line(f"size     {format_size(total)} in {len(manifest.parts)} parts{note}")
     if manifest.rename:
@@ -94,6 +95,10 @@ def _image(manifest: BundleManifest, image: Image) -> dict[str, object]:
         "image_ids": list(image.image_ids),
         "size": _size(manifest, image),
         "shared_size": _shared_size(manifest, image),
+        "referrers": [
+            {"digest": row.descriptor.digest, "subject": row.subject, "tag": row.tag or None}
+            for row in image.referrers
+        ],
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, Protocol, runtime_checkable
 
 from bundler.content.stopping import Stopping
@@ -17,7 +18,19 @@ from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
+from bundler.model.referrers import Referrer
 from bundler.progress import Task
+
+
+def distinct_blobs(trees: Sequence[ImageTree]) -> Iterator[Descriptor]:
+    """Yield every content of some trees once, in their order."""
+    if len(trees) == 1:
+        return trees[0].blobs()
+    found: dict[Digest, Descriptor] = {}
+    for tree in trees:
+        for blob in tree.blobs():
+            found.setdefault(blob.digest, blob)
+    return iter(found.values())
 
 
 @dataclass(frozen=True)
@@ -28,16 +41,34 @@ class RegistryForm:
         reference: the name that the image will carry.
         tree: its documents; everything else is read by descriptor.
         found_at: the repository that it is read from, where that is another one than its name says: a mirror.
+        referrers: what refers to it and is taken with it; those of these too, behind them.
+        left_out: why other referrers of it cannot be taken, for the user.
     """
 
     reference: Reference
     tree: ImageTree
+    referrers: tuple[Referrer, ...] = ()
+    left_out: tuple[str, ...] = ()
     found_at: str = field(default="", compare=False)
 
     @property
+    def trees(self) -> tuple[ImageTree, ...]:
+        """The image's own documents, and those of each referrer."""
+        return (self.tree, *(referrer.tree for referrer in self.referrers))
+
+    @cached_property
+    def documents(self) -> Mapping[Digest, bytes]:
+        """All documents, those of referrers too, by digest."""
+        return {digest: raw for tree in self.trees for digest, raw in tree.documents.items()}
+
+    def blobs(self) -> Iterator[Descriptor]:
+        """Yield every content once: those of the image in the order of its tree, then those of its referrers."""
+        return distinct_blobs(self.trees)
+
+    @property
     def digests(self) -> frozenset[Digest]:
-        """Of everything that the image consists of, documents too."""
-        return frozenset(descriptor.digest for descriptor in self.tree.blobs())
+        """Of everything that the image and its referrers consist of, documents too."""
+        return frozenset(descriptor.digest for descriptor in self.blobs())
 
 
 @dataclass(frozen=True)
@@ -175,9 +206,9 @@ class TellingSource(Protocol):
         """Return what users should know, a sentence each, as far as it is known by now."""
 
 
-def tree_places(tree: ImageTree) -> dict[Digest, Place]:
-    """Return the places of a source that gives the contents of an image in the order of its tree."""
-    return {descriptor.digest: (f"{number:012}",) for number, descriptor in enumerate(tree.blobs())}
+def tree_places(image: RegistryForm) -> dict[Digest, Place]:
+    """Return the places of a source that gives the contents of an image in the order of ``image.blobs()``."""
+    return {descriptor.digest: (f"{number:012}",) for number, descriptor in enumerate(image.blobs())}
 
 
 @dataclass(frozen=True)
@@ -188,17 +219,39 @@ class OutgoingImage:
         reference: the name that it carries.
         tree: its documents.
         uncompressed_sizes: bytes of layers when uncompressed, by blob digest, as far as known.
+        referrers: what refers to it; each behind its subject.
     """
 
     reference: Reference
     tree: ImageTree
     uncompressed_sizes: Mapping[Digest, int] = field(default_factory=dict)
+    referrers: tuple[Referrer, ...] = ()
+
+    @property
+    def trees(self) -> tuple[ImageTree, ...]:
+        """The image's own documents, and those of each referrer."""
+        return (self.tree, *(referrer.tree for referrer in self.referrers))
 
 
 #: What is done with a name at the destination that points to another image: moved, left, or an error.
 OnExistingTag = Literal["overwrite", "skip", "error"]
 
 Status = Literal["pushed", "loaded", "extracted", "skipped", "failed", "planned", "refused"]
+
+
+@dataclass(frozen=True)
+class ReferrerCounts:
+    """What became of the referrers of one image at a destination.
+
+    Attributes:
+        put: brought there now.
+        there: were there already, and found by whoever asks for them.
+        left_out: are not there: notes or details of the result say why.
+    """
+
+    put: int = 0
+    there: int = 0
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -216,6 +269,8 @@ class PutResult:
         bytes_skipped: bytes of blobs that were there already.
         replaced: what the name pointed to before, if that was something else.
         notes: warnings for the user.
+        referrers: what became of the image's referrers.
+        details: what only those want to know who ask for more.
     """
 
     reference: str
@@ -227,6 +282,8 @@ class PutResult:
     bytes_skipped: int = 0
     replaced: str | None = None
     notes: tuple[str, ...] = ()
+    referrers: ReferrerCounts = field(default_factory=ReferrerCounts)
+    details: tuple[str, ...] = ()
 
 
 class ImageDestination(Protocol):
@@ -241,7 +298,8 @@ class ImageDestination(Protocol):
     def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
         """Make the image complete at the destination, and only then give it its name.
 
-        Putting it again is cheap and changes nothing. After an error the name points to what it pointed to.
+        Putting it again is cheap and changes nothing. After an error the name points to what it pointed to,
+        unless it is one of the referrers, which come behind the name.
 
         Args:
             image: What to put; its tree may be sparse.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bundler.content.files import disk_errors, partial, sync_directory, write_all
-from bundler.content.images import BlobReader, OutgoingImage, PutResult
+from bundler.content.images import BlobReader, OutgoingImage, PutResult, ReferrerCounts
 from bundler.destinations.counting import CountingReader
 from bundler.errors import OutputExists, UsageError
 from bundler.model import media_types
@@ -80,6 +80,7 @@ class DockerArchiveDestination:
             status="extracted",
             bytes_sent=self._size - before,
             notes=tuple(_notes(image, chosen)),
+            referrers=ReferrerCounts(left_out=len(image.referrers)),
         )
 
     def finish(self) -> None:
@@ -168,3 +169,5 @@ def _notes(image: OutgoingImage, chosen: PlatformImage) -> Iterator[str]:
     others = [str(other.platform) for other in image.tree.platform_images() if other.platform.is_known]
     if len(others) > 1:
         yield f"of {', '.join(others)} the archive holds {chosen.platform} only"
+    if image.referrers:
+        yield f"a docker-archive holds no referrers: {len(image.referrers)} were left out"

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult
+from bundler.content.images import (
+    BlobReader,
+    OnExistingTag,
+    OutgoingImage,
+    PutResult,
+    ReferrerCounts,
+    distinct_blobs,
+)
 from bundler.destinations.counting import CountingReader
 from bundler.destinations.engine_look import EngineLook
 from bundler.destinations.engine_patience import Patience
@@ -63,10 +70,18 @@ class EngineDestination:
         again = self._patience.run
         plan = plan_load(image, again(lambda: self._client.info))
         name = plan.archive.name
-        held = {blob.digest: blob.size for blob in image.tree.blobs()}
+        trees = image.trees if plan.registry_form else (image.tree,)
+        held = {blob.digest: blob.size for blob in distinct_blobs(trees)}
         counting = CountingReader(reader, task, sum(held.values()))
         before = again(lambda: self._look.named(plan))
-        result = PutResult(str(image.reference), name or plan.ids[0], plan.ids[0], "skipped", notes=plan.notes)
+        result = PutResult(
+            str(image.reference),
+            name or plan.ids[0],
+            plan.ids[0],
+            "skipped",
+            notes=plan.notes,
+            details=plan.details,
+        )
         if before is not None and not plan.is_met_by(before):
             if self._on_existing_tag == "skip":
                 note = f"{name} was left as it is: it points to {before.id}"
@@ -181,8 +196,14 @@ class _Sending:
 
     def describe(self, result: PutResult, total: int) -> PutResult:
         """Return the result with what happened; the image has ``total`` bytes of blobs."""
+        came = len(self.archive.referrers) if self.archive is not None else 0
+        left, details = len(self.image.referrers) - came, result.details
+        if left and self.plan.registry_form:
+            details = (*details, "the engine had the image; whether it has its referrers cannot be asked")
         return replace(
             result,
+            referrers=ReferrerCounts(put=came, left_out=left),
+            details=details,
             status="loaded" if self.changed else "skipped",
             bytes_sent=self.sent,
             bytes_sent_again=self.in_vain,

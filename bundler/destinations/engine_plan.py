@@ -27,6 +27,7 @@ class LoadPlan:
         diff_ids: that the engine must report; ``()`` where it runs nothing of this, and reports none or others.
         manifests: of all platforms and artifacts that are sent.
         notes: warnings for the user.
+        details: what only those want to know who ask for more.
     """
 
     archive: ArchiveImage
@@ -35,6 +36,7 @@ class LoadPlan:
     diff_ids: tuple[Digest, ...]
     manifests: frozenset[Digest]
     notes: tuple[str, ...]
+    details: tuple[str, ...] = ()
 
     def is_met_by(self, found: EngineImage | None) -> bool:
         """Tell whether what the engine has is this image: ID in the sense of either store, and the layers."""
@@ -52,7 +54,9 @@ def plan_load(image: OutgoingImage, info: EngineInfo) -> LoadPlan:
     """
     chosen, registry_form = _choose(image, info), info.store == "containerd"
     manifests = {node.descriptor.digest for node in image.tree.platform_images()}
-    archive = ArchiveImage(image.reference.tagged, image.tree, chosen, _layers(chosen) if chosen else ())
+    layers = _layers(chosen) if chosen else ()
+    referrers = image.referrers if registry_form else ()
+    archive = ArchiveImage(image.reference.tagged, image.tree, chosen, layers, referrers)
     ids: tuple[Digest, ...] = (chosen.descriptor.digest, chosen.image_id) if chosen else ()
     ids = (image.tree.root.digest, *ids) if registry_form else ids[1:]
     notes, diff_ids = [], chosen.config.diff_ids if chosen and chosen.config else ()
@@ -62,7 +66,10 @@ def plan_load(image: OutgoingImage, info: EngineInfo) -> LoadPlan:
         notes.append(f"the image is for {chosen.platform}, the engine runs {info.platform}")
         # Of an image for others a containerd store may report nothing but the ID.
         diff_ids = () if registry_form else diff_ids
-    return LoadPlan(archive, registry_form, ids, diff_ids, frozenset(manifests), tuple(notes))
+    details: tuple[str, ...] = ()
+    if image.referrers and not registry_form:
+        details = (f"this engine's store keeps no manifests: {len(image.referrers)} referrers were left out",)
+    return LoadPlan(archive, registry_form, ids, diff_ids, frozenset(manifests), tuple(notes), details)
 
 
 def choose_layers(

@@ -13,6 +13,7 @@ from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.json_documents import canonical_json, parse_json
 from bundler.model.reference import Reference
+from bundler.model.referrers import SUBJECT_ANNOTATION, TAG_ANNOTATION, Referrer
 from bundler.transports.oci_layout import CONTAINERD_NAME, INDEX_FILE, REF_NAME, LayoutEntry, OciLayout
 
 
@@ -32,7 +33,13 @@ class LayoutIndex:
         self._items: list[_Item] = []
         #: whether there is something that the layout does not list yet
         self.changed = False
+        self._referrers: set[tuple[Digest, str, str]] = set()
         if layout is not None:
+            self._referrers.update(
+                (entry.digest, subject, entry.annotations.get(TAG_ANNOTATION, ""))
+                for entry in layout.index.manifests
+                if (subject := entry.annotations.get(SUBJECT_ANNOTATION))
+            )
             raw = layout.index.raw
             self._document = cast("dict[str, Any]", parse_json(raw, INDEX_FILE, limit=len(raw)))
             self._items = [
@@ -53,6 +60,24 @@ class LayoutIndex:
         item = _Item(name, root.digest, msgspec.structs.replace(root, annotations=annotations))
         self._items = [*(other for other in self._items if other.name != name), item]
         self.changed = True
+
+    def add_referrer(self, image: Reference, referrer: Referrer) -> bool:
+        """List a referrer of an image; tell whether it was not listed yet.
+
+        What cosign's tag names has that tag in the image's repository as its name.
+        """
+        key = (referrer.digest, str(referrer.subject), referrer.tag)
+        if key in self._referrers:
+            return False
+        entry, name = referrer.entry(), None
+        if referrer.tag:
+            name = Reference.parse(f"{image.name}:{referrer.tag}")
+            entry = msgspec.structs.replace(entry, annotations={**entry.annotations, REF_NAME: str(name)})
+            self._items = [item for item in self._items if item.name != name]
+        self._items.append(_Item(name, entry.digest, entry))
+        self._referrers.add(key)
+        self.changed = True
+        return True
 
     def document(self) -> bytes:
         """Return the bytes of ``index.json``."""

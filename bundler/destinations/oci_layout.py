@@ -6,12 +6,11 @@ import dataclasses
 from pathlib import Path
 
 from bundler.content.files import disk_errors, partial, write_file
-from bundler.content.images import BlobReader, OutgoingImage, PutResult
-from bundler.content.streams import ByteStream, MemoryStream
+from bundler.content.images import BlobReader, OutgoingImage, PutResult, ReferrerCounts, distinct_blobs
+from bundler.content.streams import MemoryStream
 from bundler.destinations.blob_directory import BlobDirectory
 from bundler.destinations.layout_index import LayoutIndex
 from bundler.errors import NotFound, OutputExists
-from bundler.model.descriptor import Descriptor
 from bundler.model.json_documents import canonical_json
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.progress import Task
@@ -56,13 +55,15 @@ class OciLayoutDestination:
         self._prepare()
         sent = skipped = 0
         notes: list[str] = []
-        for descriptor in image.tree.blobs():
+        documents = {digest: raw for tree in image.trees for digest, raw in tree.documents.items()}
+        for descriptor in distinct_blobs(image.trees):
             if self._blobs.holds(descriptor):
                 skipped += descriptor.size
                 task.advance(descriptor.size)
                 continue
             try:
-                stream = _open(image, reader, descriptor)
+                raw = documents.get(descriptor.digest)
+                stream = reader.open_blob(descriptor) if raw is None else MemoryStream(raw)
             except NotFound:
                 if not is_foreign(descriptor):
                     raise
@@ -75,15 +76,17 @@ class OciLayoutDestination:
         name = dataclasses.replace(name, digest=None) if name.tag else name
         before = self._index.digest(name)
         self._index.assign(name, root)
+        new = sum(self._index.add_referrer(name, referrer) for referrer in image.referrers)
         return PutResult(
             reference=str(image.reference),
             target=str(name),
             digest=root.digest,
-            status="skipped" if before == root.digest and not sent else "extracted",
+            status="skipped" if before == root.digest and not sent and not new else "extracted",
             bytes_sent=sent,
             bytes_skipped=skipped,
             replaced=None if before == root.digest else before,
             notes=tuple(notes),
+            referrers=ReferrerCounts(put=new, there=len(image.referrers) - new),
         )
 
     def finish(self) -> None:
@@ -128,8 +131,3 @@ def _is_usable(path: Path) -> bool:
         return False
     left_over = partial(path / VERSION_FILE).name
     return (path / VERSION_FILE).exists() or all(item.name == left_over for item in path.iterdir())
-
-
-def _open(image: OutgoingImage, reader: BlobReader, descriptor: Descriptor) -> ByteStream:
-    document = image.tree.documents.get(descriptor.digest)
-    return reader.open_blob(descriptor) if document is None else MemoryStream(document)

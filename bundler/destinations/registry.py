@@ -10,6 +10,7 @@ from pathlib import Path
 from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult
 from bundler.content.stopping import Stopping
 from bundler.destinations.registry_plan import UNTAGGED, Outlook, PushPlan, plan_push, shown
+from bundler.destinations.registry_referrers import ReferrerPush
 from bundler.destinations.underway import Underway
 from bundler.destinations.workers import run_all
 from bundler.errors import InvalidReference, NotFound, PolicyRefused, Refused, Unauthorised, UsageError
@@ -128,6 +129,8 @@ class RegistryDestination:
         What fails in a way that may pass is tried again. After an interrupt (``KeyboardInterrupt``) and after an
         error, pieces that are under way may end, and half-sent blobs are kept for the next run.
 
+        Referrers come behind the name, as far as what they refer to is there then.
+
         Raises:
             DamagedContent: a blob turned out damaged; the name stands for what it stood for.
             PolicyRefused: the tag stands for another image, and ``on_existing_tag`` is ``error``.
@@ -153,13 +156,20 @@ class RegistryDestination:
     def _put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
         stopping = self.stopping.child()
         target, repository, plan, existing = self.look(image, reader, stopping)
+        send = partial(self._put_blobs, repository, reader=reader, task=task, stopping=stopping)
+        referrers = ReferrerPush(image.referrers, repository, self._on_existing_tag, send)
         if existing is not None and (existing == plan.root or self._keeps(target, existing)):
             for blob in plan.blobs:
                 self._uploader.forget(repository, blob)
-            return self._skip(image, target, plan, existing, task)
-        sent = self._put_blobs(repository, plan, reader, task, stopping)
+            result = self._skip(image, target, plan, existing, task)
+            if existing != plan.root:
+                return referrers.told(result, image.referrers)
+            referrers.survey(plan.digests)
+            return referrers.put(result, plan.digests)
+        referrers.survey(plan.digests)
+        sent = send(plan)
         plan = _put_documents(repository, image.tree, plan, target.tag)
-        return PutResult(
+        result = PutResult(
             reference=str(image.reference),
             target=shown(target, plan.root),
             digest=plan.root,
@@ -170,6 +180,7 @@ class RegistryDestination:
             replaced=existing,
             notes=plan.notes if target.tag else (*plan.notes, UNTAGGED),
         )
+        return referrers.put(result, plan.digests)
 
     def look(self, image: OutgoingImage, reader: BlobReader, stopping: Stopping) -> Outlook:
         """Return where an image goes, and what its name stands for there now.

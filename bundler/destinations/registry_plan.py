@@ -37,6 +37,11 @@ class PushPlan:
     has_opaque: bool = False
 
     @property
+    def digests(self) -> frozenset[Digest]:
+        """Of all manifests and indexes."""
+        return frozenset(digest for digest, _ in self.documents)
+
+    @property
     def size(self) -> int:
         """Bytes of all blobs."""
         return sum(blob.size for blob in self.blobs)

@@ -22,6 +22,9 @@ CHANGEABLE = (
     "discovered_bytes",
     "discovered_files",
     "yaml_nodes",
+    "referrers",
+    "referrer_bytes",
+    "referrer_nesting",
 )
 
 
@@ -90,6 +93,11 @@ class Limits:
         project_files: files of one Compose project or kustomization, each as often as it is read.
         project_nesting: files that include one another, services that extend one another, default values of
             variables inside default values, kustomizations on one another.
+        referrers: signatures, attestations and the like of one image, those of its referrers too; entries of one
+            list of them.
+        referrer_bytes: all of these of one image together.
+        referrer_nesting: referrers of referrers.
+        referrer_pages: answers in which a registry gives one list of referrers.
     """
 
     document_bytes: int = 4 * _MIB
@@ -135,6 +143,10 @@ class Limits:
     yaml_depth: int = 100
     project_files: int = 1_000
     project_nesting: int = 32
+    referrers: int = 1_000
+    referrer_bytes: int = 4 * _GIB
+    referrer_nesting: int = 4
+    referrer_pages: int = 100
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -5,7 +5,8 @@ The raw bytes are the truth: a document is never written again to find its diges
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -30,6 +31,7 @@ class _ManifestFields(msgspec.Struct, kw_only=True):
 class _IndexFields(msgspec.Struct, kw_only=True):
     schema_version: int = msgspec.field(name="schemaVersion")
     media_type: str = msgspec.field(name="mediaType", default="")
+    artifact_type: str = msgspec.field(name="artifactType", default="")
     manifests: tuple[Descriptor, ...] | None = ()
     subject: Descriptor | None = None
     annotations: dict[str, str] | None = None
@@ -45,6 +47,7 @@ class Manifest:
     layers: tuple[Descriptor, ...]
     artifact_type: str = ""
     subject: Descriptor | None = None
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def children(self) -> tuple[Descriptor, ...]:
@@ -60,6 +63,8 @@ class Index:
     media_type: str
     manifests: tuple[Descriptor, ...]
     subject: Descriptor | None = None
+    artifact_type: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def children(self) -> tuple[Descriptor, ...]:
@@ -96,7 +101,14 @@ def parse_manifest(
         fields = convert(value, _IndexFields, "the image index")
         manifests = fields.manifests or ()
         _check(fields.schema_version, fields.annotations, manifests, limits)
-        return Index(raw, said or media_types.OCI_INDEX, manifests, fields.subject)
+        return Index(
+            raw,
+            said or media_types.OCI_INDEX,
+            manifests,
+            fields.subject,
+            fields.artifact_type,
+            fields.annotations or {},
+        )
     if said and said not in media_types.MANIFESTS:
         raise MalformedDocument(f"{said!r:.100} is not a type of image manifest that is known here")
     fields = convert(value, _ManifestFields, what)
@@ -111,6 +123,7 @@ def parse_manifest(
         layers,
         fields.artifact_type,
         fields.subject,
+        fields.annotations or {},
     )
 
 

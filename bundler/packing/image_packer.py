@@ -71,10 +71,10 @@ class ImagePacker:
         ]
 
     def _pack_registry_form(self, group: Group, found: RegistryForm) -> ImageTree:
-        tree = found.tree
+        documents = found.documents
         diff_ids = self._agreed_diff_ids(found)
-        blobs = {blob.digest: blob for blob in carried(tree) if not self._blobs.has(blob.digest)}
-        streamed = [digest for digest in blobs if digest not in tree.documents]
+        blobs = {blob.digest: blob for blob in carried(found) if not self._blobs.has(blob.digest)}
+        streamed = [digest for digest in blobs if digest not in documents]
         offers = self._reuse.blobs(blobs[digest] for digest in streamed)
         for content in read_group(group, streamed, self._task, offers, self._options.limits):
             blob = blobs[content.digest]
@@ -94,14 +94,14 @@ class ImagePacker:
             if isinstance(content, ReusedContent):
                 self._reuse.bytes_reused += blob.size
         self._blobs.add(self._pipeline.collect())
-        for digest in [digest for digest in blobs if digest in tree.documents]:
-            self._store_document(digest, blobs[digest], tree.documents[digest])
-        return tree
+        for digest in [digest for digest in blobs if digest in documents]:
+            self._store_document(digest, blobs[digest], documents[digest])
+        return found.tree
 
     def _agreed_diff_ids(self, found: RegistryForm) -> dict[Digest, Digest]:
         """Return the DiffID of each layer; it is proven once, when the blob is read, so all must say the same."""
         result: dict[Digest, Digest] = {}
-        for diff_id, layer in layers_of(found.tree):
+        for diff_id, layer in layers_of(*found.trees):
             result[layer.digest] = diff_id
             if self._diff_ids.setdefault(layer.digest, diff_id) != diff_id:
                 raise DamagedContent(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from bundler.bundle.manifest import Application, Archive, BundleManifest, Image, write_bundle_manifest
 from bundler.bundle.names import SHARED
+from bundler.bundle.referrer_rows import ReferrerRow
 from bundler.content.images import RegistryForm
 from bundler.model.descriptor import Descriptor
 from bundler.model.image import ImageTree
@@ -127,19 +128,22 @@ class PackRun:
         named = [(image.reference, tree) for image, tree in zip(images, trees, strict=True)]
         archive = self._open_archive(name)
         archive.add_file("manifest.json", tables.docker_table(named))
-        archive.add_file("index.json", tables.index_json(named, self._plan.manifests))
+        forms = [image.found for image in images if isinstance(image.found, RegistryForm)]
+        referrers = [referrer for form in forms for referrer in form.referrers]
+        archive.add_file("index.json", tables.index_json(named, self._plan.manifests, referrers))
         # It counts as open until it is whole: only what is known to be open or finished is taken back.
         self._finished.append(archive.finish(with_end_marker=True))
         del self._open[name]
 
     def _describe(self, image: PlannedImage, tree: ImageTree) -> Image:
-        known = tables.runnable(tree)
+        known, form = tables.runnable(tree), image.found if isinstance(image.found, RegistryForm) else None
         return Image(
             reference=str(image.reference),
             source=image.source.kind,
             descriptor=Descriptor(media_type=tree.root.media_type, digest=tree.root.digest, size=tree.root.size),
             platforms=tuple(str(one.platform) for one in known),
             image_ids=tuple(one.image_id for one in known),
-            blobs=tuple(blob.digest for blob in carried(tree)),
-            digest_preserved=isinstance(image.found, RegistryForm),
+            blobs=tuple(blob.digest for blob in carried(form or tree)),
+            digest_preserved=form is not None,
+            referrers=tuple(map(ReferrerRow.of, form.referrers)) if form else (),
         )

@@ -22,9 +22,10 @@ from bundler.model.image_config import parse_image_config
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
+from bundler.sources.index_referrers import IndexReferrers
 from bundler.transports.archive_files import open_archive
 from bundler.transports.docker_archive import TABLE, TableEntry, parse_table
-from bundler.transports.saved_index import INDEX, blob_path, named_roots, saved_tree
+from bundler.transports.saved_index import INDEX, blob_path, index_entries, named_roots, saved_tree
 
 _SHA256_HEX = re.compile("[0-9a-f]{64}", re.ASCII)
 _OLD_TABLE = "repositories"
@@ -50,10 +51,18 @@ class DockerArchiveSource:
     #: The same as the engine's: a bundle must not depend on whether ``docker save`` stood in between.
     kind = "docker"
 
-    def __init__(self, path: Path, limits: Limits = DEFAULT_LIMITS, progress: Progress = SILENT) -> None:
+    def __init__(
+        self,
+        path: Path,
+        limits: Limits = DEFAULT_LIMITS,
+        progress: Progress = SILENT,
+        *,
+        referrers: bool = True,
+    ) -> None:
         """Open the file and read its tables; one that is compressed is decompressed once for that.
 
-        ``progress`` is told of it, since it may take long.
+        ``progress`` is told of it, since it may take long. With ``referrers`` what an engine saved with an image
+        since it refers to it is taken too.
 
         Raises:
             NotFound: there is no such file.
@@ -69,9 +78,10 @@ class DockerArchiveSource:
                 advice="Write it with `docker save`; a tar of an OCI layout is named oci-archive:FILE.",
             )
         self._table = parse_table(self._files.read(TABLE, limits.table_bytes), limits)
-        self._roots = (
-            named_roots(self._files.read(INDEX, limits.table_bytes), limits) if INDEX in self._files else ()
-        )
+        index = self._files.read(INDEX, limits.table_bytes) if INDEX in self._files else None
+        self._roots = () if index is None else named_roots(index, limits)
+        entries = () if index is None or not referrers else index_entries(index, limits)
+        self._referrers = IndexReferrers(entries, self._fetch, lambda blob: self._holds(blob.digest), limits)
         #: Where in these a name is: to look through all for each of thousands of images would take long.
         self._roots_of: dict[Reference | None, list[int]] = {}
         for position, (root_name, _) in enumerate(self._roots):
@@ -108,7 +118,7 @@ class DockerArchiveSource:
         known: dict[Digest, bytes] = {}
         for image in images:
             if isinstance(image, RegistryForm):
-                known |= image.tree.documents
+                known |= image.documents
             else:
                 known[image.config_digest] = self._stored[image.config_digest].config
         order = sorted((_place(path), digest) for digest, path in paths.items() if digest in wanted)
@@ -134,7 +144,7 @@ class DockerArchiveSource:
         paths: dict[Digest, str] = {}
         for image in images:
             if isinstance(image, RegistryForm):
-                paths |= {descriptor.digest: blob_path(descriptor.digest) for descriptor in image.tree.blobs()}
+                paths |= {descriptor.digest: blob_path(descriptor.digest) for descriptor in image.blobs()}
             else:
                 paths = self._stored[image.config_digest].paths | paths
         return paths
@@ -158,7 +168,7 @@ class DockerArchiveSource:
         if reference.digest is not None:
             roots = [root for _, root in self._roots if root.digest == reference.digest]
             if roots:
-                return RegistryForm(reference, self._tree(roots[0]))
+                return self._form(reference, self._tree(roots[0]))
         if (entry := self._entries.get(reference)) is not None:
             return self._image(entry, reference)
         for image in self._only_in_index():
@@ -179,7 +189,7 @@ class DockerArchiveSource:
 
     def _only_in_index(self) -> list[RegistryForm]:
         return [
-            RegistryForm(name, self._tree(root))
+            self._form(name, self._tree(root))
             for name, root in self._roots
             if name is not None and name not in self._entries
         ]
@@ -194,7 +204,7 @@ class DockerArchiveSource:
             # containerd store may hold uncompressed layers too, under the manifest that they came with.
             kept = root_name is not None and _OLD_TABLE not in self._files
             if _has_image(tree, digest) and (kept or _is_registry_form(tree)):
-                return RegistryForm(name, tree)
+                return self._form(name, tree)
         if digest not in self._stored:
             self._stored[digest] = self._engine_form(entry, name, config)
         return replace(self._stored[digest].form, reference=name)
@@ -225,6 +235,10 @@ class DockerArchiveSource:
         if _SHA256_HEX.fullmatch(claimed) and claimed != sha256(raw).hex:
             raise DamagedContent(f"{self._files.path}: the image config {path!r:.200} is damaged")
         return raw
+
+    def _form(self, reference: Reference, tree: ImageTree) -> RegistryForm:
+        referrers = self._referrers.of(tree)
+        return RegistryForm(reference, tree, referrers.found, referrers.left_out)
 
     def _tree(self, root: Descriptor) -> ImageTree:
         if root.digest not in self._trees:

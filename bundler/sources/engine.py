@@ -14,11 +14,12 @@ from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
+from bundler.sources.index_referrers import IndexReferrers
 from bundler.transports.engine import EngineClient
 from bundler.transports.engine.exports import Exports
 from bundler.transports.engine.save_names import SaveNames
 from bundler.transports.engine.save_places import save_places
-from bundler.transports.saved_index import INDEX, blob_digest, named_roots, saved_tree
+from bundler.transports.saved_index import INDEX, blob_digest, index_entries, named_roots, saved_tree
 
 _Identify = Callable[[TarEntry, TarReader], "Digest | None"]
 
@@ -35,15 +36,24 @@ class EngineSource:
 
     kind = "docker"
 
-    def __init__(self, client: EngineClient, progress: Progress = SILENT, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        client: EngineClient,
+        progress: Progress = SILENT,
+        limits: Limits = DEFAULT_LIMITS,
+        *,
+        referrers: bool = True,
+    ) -> None:
         """Read from the engine that the client is connected to; the source closes it.
 
-        ``progress`` is told when ``resolve`` has to read a whole image to find its manifests.
+        ``progress`` is told when ``resolve`` has to read a whole image to find its manifests. With ``referrers``
+        what a containerd store saves with an image since it refers to it is taken too.
         """
         self._client = client
         self._exports = Exports(client.save)
         self._progress = progress
         self._limits = limits
+        self._with_referrers = referrers
 
     def resolve(self, name: str) -> tuple[FoundImage, ...]:
         """Find one image by its reference, see :meth:`ImageSource.resolve`.
@@ -166,8 +176,16 @@ class EngineSource:
         if index is None:
             raise MalformedDocument(f"the engine saved {reference} without {INDEX}")
         root = _choose(reference, named_roots(index, self._limits))
-        tree = saved_tree(root, lambda wanted: documents.get(wanted.digest), present.__contains__, self._limits)
-        return RegistryForm(reference, tree)
+
+        def fetch(wanted: Descriptor) -> bytes | None:
+            return documents.get(wanted.digest)
+
+        tree = saved_tree(root, fetch, present.__contains__, self._limits)
+        if not self._with_referrers:
+            return RegistryForm(reference, tree)
+        entries = index_entries(index, self._limits)
+        referrers = IndexReferrers(entries, fetch, lambda blob: blob.digest in present, self._limits).of(tree)
+        return RegistryForm(reference, tree, referrers.found, referrers.left_out)
 
 
 def _asked(images: Sequence[FoundImage], wanted: Collection[Digest]) -> list[FoundImage]:

@@ -14,7 +14,9 @@ from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.reference import Reference
+from bundler.model.referrers import Referrers
 from bundler.progress import SILENT, Progress, Task
+from bundler.sources.index_referrers import IndexReferrers
 from bundler.sources.layout_names import LayoutNames
 from bundler.transports.archive_files import open_archive
 from bundler.transports.layout_files import DirectoryFiles, LayoutFiles
@@ -34,6 +36,7 @@ class OciLayoutSource:
         limits: Limits = DEFAULT_LIMITS,
         name: str | None = None,
         progress: Progress = SILENT,
+        referrers: bool = True,
     ) -> None:
         """Open a layout.
 
@@ -43,6 +46,7 @@ class OciLayoutSource:
             limits: Bounds what is read.
             name: The layout's own name, to which images belong that have only a tag; by default that of the file.
             progress: Is told of an archive that must be decompressed to see what is in it.
+            referrers: Take what refers to an image with it.
 
         Raises:
             NotFound: nothing is there, or it is no OCI layout.
@@ -54,13 +58,17 @@ class OciLayoutSource:
         files: LayoutFiles = open_archive(path, limits, progress) if archive else DirectoryFiles(path)
         self._layout = OciLayout(files, layout_name(path if name is None else Path(name)), limits)
         self._names = LayoutNames(self._layout)
+        self._with_referrers = referrers
+        layout = self._layout
+        self._referrers = IndexReferrers(layout.index.manifests, layout.fetch, layout.holds, limits)
 
     def resolve(self, name: str) -> tuple[FoundImage, ...]:
         """Find images by name, without reading any layer.
 
         Args:
-            name: ``""`` for all that are named (the only image of a layout also where it has no name); else
-                what an annotation says to the letter, a reference that means the same, or ``@sha256:…``.
+            name: ``""`` for all that are named (the only image of a layout also where it has no name), but for
+                what is there only because it refers to another; else what an annotation says to the letter, a
+                reference that means the same, or ``@sha256:…``.
 
         Raises:
             NotFound: there is no such image.
@@ -90,8 +98,8 @@ class OciLayoutSource:
         """
         (image,) = images
         assert isinstance(image, RegistryForm)  # resolve() finds nothing else
-        documents, places = image.tree.documents, tree_places(image.tree)
-        order = [descriptor for descriptor in image.tree.blobs() if descriptor.digest in wanted]
+        documents, places = image.documents, tree_places(image)
+        order = [descriptor for descriptor in image.blobs() if descriptor.digest in wanted]
         streamed = [descriptor for descriptor in order if descriptor.digest not in documents]
         with closing(self._layout.walk(streamed)) as streams:
             for descriptor in order:
@@ -106,7 +114,7 @@ class OciLayoutSource:
     def places(self, images: Sequence[FoundImage], configs: Mapping[Digest, bytes]) -> Mapping[Digest, Place]:
         """Return the place of everything, see :meth:`ImageSource.places`."""
         (image,) = images
-        return tree_places(image.tree) if isinstance(image, RegistryForm) else {}
+        return tree_places(image) if isinstance(image, RegistryForm) else {}
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> ByteStream:
         """Open a blob; from offset 0 it is verified, from others it is bounded by its size.
@@ -124,9 +132,10 @@ class OciLayoutSource:
         self._layout.close()
 
     def _all(self) -> list[LayoutEntry]:
-        named = [entry for entry in self._layout.entries if entry.names]
-        if not named and len(self._layout.entries) == 1:
-            return list(self._layout.entries)
+        images = [entry for entry in self._layout.entries if not self._referrers.is_no_image(entry.descriptor)]
+        named = [entry for entry in images if entry.names]
+        if not named and len(images) == 1:
+            return images
         if not named:
             raise NotFound(f"{self._path} has no named images", advice=self._held())
         return named
@@ -152,7 +161,8 @@ class OciLayoutSource:
     def _image(self, reference: Reference, entry: LayoutEntry) -> RegistryForm:
         layout = self._layout
         tree = collect_tree(entry.descriptor, layout.fetch, self._limits, layout.holds)
-        return RegistryForm(reference, tree)
+        referrers = self._referrers.of(tree) if self._with_referrers else Referrers()
+        return RegistryForm(reference, tree, referrers.found, referrers.left_out)
 
     def _held(self) -> str:
         held = [entry.names[0] if entry.names else f"@{entry.descriptor.digest}" for entry in self._layout.entries]

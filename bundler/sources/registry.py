@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from bundler.content.images import Content, FoundImage, Place, RegistryForm, tree_places
+from bundler.content.referrers import collect_referrers
 from bundler.content.stopping import Stopping
-from bundler.content.streams import ByteStream, MemoryStream, read_all
+from bundler.content.streams import ByteStream, MemoryStream
 from bundler.content.trees import collect_tree
 from bundler.errors import AirbundleError, DamagedContent, NotFound, PolicyRefused, Refused, UsageError
 from bundler.model import media_types
@@ -16,7 +17,9 @@ from bundler.model.image import ImageTree
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.manifest import Index, parse_manifest
 from bundler.model.reference import Reference
+from bundler.model.referrers import Referrers
 from bundler.progress import SILENT, Progress, Task
+from bundler.sources.registry_referrers import RegistryReferrers, fetch_document
 from bundler.transports.registry.access.access import RegistryAccess
 from bundler.transports.registry.access.registries_conf import Route
 from bundler.transports.registry.address import RegistryAddress
@@ -43,6 +46,7 @@ class RegistrySource:
         *,
         limits: Limits = DEFAULT_LIMITS,
         progress: Progress = SILENT,
+        referrers: bool = True,
     ) -> None:
         """Prepare; no registry is asked yet.
 
@@ -50,14 +54,16 @@ class RegistrySource:
             access: How registries are reached.
             limits: Bounds what is read.
             progress: Is told of every further try, and of mirrors that are passed over.
+            referrers: Look for what refers to images, too.
         """
         self._access = access or RegistryAccess()
         self._limits = limits
         self._progress = progress
         self._clients: dict[RegistryAddress, RegistryClient] = {}
+        self._finders: dict[str, RegistryReferrers] | None = {} if referrers else None
         # Why a mirror was passed over when it was first, by its name.
         self._passed_over: dict[str, str] = {}
-        self._images: list[tuple[Repository, ImageTree]] = []
+        self._images: list[tuple[Repository, RegistryForm]] = []
         self._homes: dict[Digest, Repository] = {}
 
     def resolve(self, name: str) -> tuple[FoundImage, ...]:
@@ -103,16 +109,18 @@ class RegistrySource:
         root = Descriptor(media_type=node.media_type, digest=found.digest, size=found.size)
         tree = collect_tree(
             root,
-            lambda wanted: raw if wanted is root else _document(repository, wanted),
+            lambda wanted: raw if wanted is root else fetch_document(repository, wanted),
             self._limits,
             lambda wanted: has_blob(repository, wanted) or fetch_unknown(repository, wanted) is not None,
         )
         if isinstance(node, Index) and node.manifests and len(tree.documents) == 1 and not tree.opaque:
             raise NotFound(f"{reference}: the index is there, but none of the manifests that it lists")
-        self._homes.update((blob.digest, repository) for blob in tree.blobs())
-        self._images.append((repository, tree))
+        referrers = self._referrers(repository, tree)
         at = there.name if there.name != reference.name else ""
-        return RegistryForm(reference, tree, at)
+        image = RegistryForm(reference, tree, referrers.found, referrers.left_out, at)
+        self._homes.update((blob.digest, repository) for blob in image.blobs())
+        self._images.append((repository, image))
+        return image
 
     def notes(self) -> tuple[str, ...]:
         """Return what users should know of the registries that were asked: their limits, mirrors passed over."""
@@ -135,14 +143,14 @@ class RegistrySource:
             Unauthorised, Refused, Unreachable, ProtocolError: the registry.
         """
         (image,) = images
-        repository, tree = self._resolved(image)
-        told, places = repository.telling(task.describe), tree_places(tree)
-        blobs = [blob for blob in {blob.digest: blob for blob in tree.blobs()}.values() if blob.digest in wanted]
-        ahead = Prefetch([_opener(told, tree, blob) for blob in blobs if blob.digest not in tree.documents])
+        repository, form = self._resolved(image)
+        told, places = repository.telling(task.describe), tree_places(form)
+        blobs = [blob for blob in form.blobs() if blob.digest in wanted]
+        ahead = Prefetch([_opener(told, form.tree, blob) for blob in blobs if blob.digest not in form.documents])
         try:
             for blob in blobs:
                 task.describe(f"fetching {blob.digest.short} from {repository.client.address.name}")
-                known = tree.documents.get(blob.digest)
+                known = form.documents.get(blob.digest)
                 stream = ahead.next() if known is None else MemoryStream(known)
                 try:
                     yield Content(blob.digest, blob.size, stream, places[blob.digest])
@@ -157,7 +165,7 @@ class RegistrySource:
     def places(self, images: Sequence[FoundImage], configs: Mapping[Digest, bytes]) -> Mapping[Digest, Place]:
         """Return the place of everything, see :meth:`ImageSource.places`; no registry is asked."""
         (image,) = images
-        return tree_places(image.tree) if isinstance(image, RegistryForm) else {}
+        return tree_places(image) if isinstance(image, RegistryForm) else {}
 
     def open_blob(self, descriptor: Descriptor, offset: int = 0) -> ByteStream:
         """Open a blob of any image that was resolved; see ``BlobReader``.
@@ -172,9 +180,9 @@ class RegistrySource:
         repository = self._homes.get(descriptor.digest)
         if repository is None:
             raise NotFound(f"no image that was resolved has {descriptor.digest}")
-        for _, tree in self._images:
-            if descriptor.digest in tree.documents:
-                return MemoryStream(memoryview(tree.documents[descriptor.digest])[offset:])
+        for _, image in self._images:
+            if descriptor.digest in image.documents:
+                return MemoryStream(memoryview(image.documents[descriptor.digest])[offset:])
         return open_blob(repository, descriptor, offset)
 
     def close(self) -> None:
@@ -189,11 +197,17 @@ class RegistrySource:
             )
         return self._clients[address]
 
-    def _resolved(self, image: FoundImage) -> tuple[Repository, ImageTree]:
+    def _referrers(self, repository: Repository, tree: ImageTree) -> Referrers:
+        if self._finders is None:
+            return Referrers()
+        finder = self._finders.setdefault(str(repository), RegistryReferrers(repository))
+        return collect_referrers(tree, finder.find, finder.collect, self._limits)
+
+    def _resolved(self, image: FoundImage) -> tuple[Repository, RegistryForm]:
         if isinstance(image, RegistryForm):
-            for repository, tree in self._images:
-                if tree is image.tree:
-                    return repository, tree
+            for repository, known in self._images:
+                if known.tree is image.tree:
+                    return repository, known
         raise NotFound(f"{image.reference} was not resolved by this source")
 
 
@@ -215,21 +229,3 @@ def _open_unverified(repository: Repository, tree: ImageTree, blob: Descriptor) 
             f"{repository} names the blob {blob.digest}, but does not have it",
             advice="Registries do not keep this layer: its licence forbids it." if foreign else None,
         ) from error
-
-
-def _document(repository: Repository, wanted: Descriptor) -> bytes | None:
-    """Fetch a child manifest or a config; ``None`` if the registry does not have it."""
-    try:
-        if wanted.media_type not in media_types.IMAGE_CONFIGS:
-            return fetch_manifest(repository, wanted.digest)[1]
-        return _read_config(repository, wanted)
-    except NotFound:
-        return None
-
-
-def _read_config(repository: Repository, wanted: Descriptor) -> bytes:
-    stream = open_blob(repository, wanted)
-    try:
-        return read_all(stream, wanted.size, "the image config")
-    finally:
-        stream.close()

@@ -5,13 +5,13 @@ Blobs come first and the tables last, so that an archive that breaks off is neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from bundler.content.compression import DecompressedStream
 from bundler.content.hashing import sha256
-from bundler.content.images import BlobReader
+from bundler.content.images import BlobReader, distinct_blobs
 from bundler.content.streams import BUFFER_BYTES, ByteStream, MemoryStream, VerifiedStream
 from bundler.content.tar import END_OF_ARCHIVE, file_header, padding
 from bundler.errors import DamagedContent, NotFound, UsageError
@@ -20,6 +20,7 @@ from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree, PlatformImage
 from bundler.model.json_documents import canonical_json
+from bundler.model.referrers import Referrer
 from bundler.transports.docker_archive import TABLE, TableEntry, write_table
 from bundler.transports.saved_index import FULL_NAME, INDEX, LAYOUT, REF_NAME, blob_path
 
@@ -62,12 +63,14 @@ class ArchiveImage:
         tree: its documents.
         chosen: the platform that the docker table gives; ``None`` for none, as with artifacts.
         layers: of the chosen platform, bottom first.
+        referrers: of the image; they come with it only in registry form.
     """
 
     name: str | None
     tree: ImageTree
     chosen: PlatformImage | None
     layers: tuple[ArchiveLayer, ...] = ()
+    referrers: tuple[Referrer, ...] = ()
 
 
 def _ignore(count: int) -> None:
@@ -89,6 +92,7 @@ class DockerArchiveWriter:
     _written: set[str] = field(default_factory=set)
     _table: dict[tuple[str, tuple[str, ...]], list[str]] = field(default_factory=dict)
     _roots: dict[str, Descriptor] = field(default_factory=dict)
+    _referrers: dict[tuple[Digest, Digest, str], Descriptor] = field(default_factory=dict)
 
     def add(self, image: ArchiveImage, reader: BlobReader) -> Iterator[bytes]:
         """Yield the bytes of an image's blobs; it belongs to the archive once the last of them was taken.
@@ -130,9 +134,11 @@ class DockerArchiveWriter:
         yield END_OF_ARCHIVE
 
     def _contents(self, image: ArchiveImage, reader: BlobReader) -> Iterator[tuple[str, _Opener, int]]:
-        documents = image.tree.documents
+        documents: Mapping[Digest, bytes] = image.tree.documents
         if self.registry_form:
-            for blob in image.tree.blobs():
+            trees = (image.tree, *(referrer.tree for referrer in image.referrers))
+            documents = {digest: raw for tree in trees for digest, raw in tree.documents.items()}
+            for blob in distinct_blobs(trees):
                 yield blob_path(blob.digest), _opener(blob, documents.get(blob.digest), reader), blob.size
             return
         if image.chosen is not None:
@@ -165,6 +171,7 @@ class DockerArchiveWriter:
                 if image.name in names:
                     names.remove(image.name)
         self._roots[image.name or image.tree.root.digest] = image.tree.root
+        self._referrers.update({(one.digest, one.subject, one.tag): one.entry() for one in image.referrers})
         if image.chosen is not None:
             config = blob_path(image.chosen.manifest.config.digest)
             names = self._table.setdefault((config, tuple(layer.path for layer in image.layers)), [])
@@ -172,12 +179,13 @@ class DockerArchiveWriter:
                 names.append(image.name)
 
     def _index(self) -> bytes:
-        manifests = []
+        manifests: list[object] = []
         for name, root in self._roots.items():
             entry: dict[str, object] = {"mediaType": root.media_type, "digest": root.digest, "size": root.size}
             if name != root.digest:
                 entry["annotations"] = {FULL_NAME: name, REF_NAME: name}
             manifests.append(entry)
+        manifests = [*manifests, *self._referrers.values()]
         return canonical_json({"schemaVersion": 2, "mediaType": media_types.OCI_INDEX, "manifests": manifests})
 
 

@@ -45,10 +45,19 @@ def named_roots(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[tuple[Refe
     Raises:
         MalformedDocument: it is no image index, breaks a bound, or holds a name that is none.
     """
+    return tuple((_name(entry), _bare(entry)) for entry in index_entries(raw, limits))
+
+
+def index_entries(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Descriptor, ...]:
+    """Read ``index.json``: its entries as they stand there.
+
+    Raises:
+        MalformedDocument: it is no image index, or breaks a bound.
+    """
     index = parse_manifest(raw, "", limits, limit=limits.table_bytes)
     if not isinstance(index, Index):
         raise MalformedDocument(f"{INDEX} is not an image index")
-    return tuple((_name(entry), _bare(entry)) for entry in index.manifests)
+    return index.manifests
 
 
 def saved_tree(

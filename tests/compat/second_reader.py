@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-MIB, V1 = 1 << 20, "application/vnd.airbundle.manifest.v1+json"
+MORE, MIB, V1 = "referrers", 1 << 20, "application/vnd.airbundle.manifest.v1+json"
 REF_NAME, PART = "org.opencontainers.image.ref.name", r"[a-z0-9][a-z0-9._-]*\.oci\.tar(\.[0-9]{3,9})?"
 KNOWN = r"|application/vnd\.(oci\.image\.(manifest|index)\.v1|docker\.distribution\.manifest\.(list\.)?v2)\+json"
 DEVICE = r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?|shared|.*\.oci\.tar.*|.*\."
@@ -40,6 +40,11 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Refuse a key that stands twice in one object."""
     demand(len(dict(pairs)) == len(pairs), "a key stands twice")
     return dict(pairs)
+
+
+def _roots(image: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the descriptors of an image and of its referrers."""
+    return [image["descriptor"], *(row["descriptor"] for row in image.get(MORE, ()))]
 
 
 def judge(table: dict[str, Any]) -> None:
@@ -71,6 +76,15 @@ def judge(table: dict[str, Any]) -> None:
             root, blobs = image["descriptor"], {*image["blobs"]}
             demand(root["digest"] in blobs <= sizes.keys() and root["size"] == sizes[root["digest"]], "image")
             demand(len(image.get("platforms", ())) == len(image.get("image_ids", ())), "platforms")
+            rows = {
+                (row["descriptor"]["digest"], row["subject"], row.get("tag", "")) for row in image.get(MORE, ())
+            }
+            demand(len(rows) == len(image.get(MORE, ())), "a referrer twice")
+            for digest, subject, tag in rows:
+                demand({digest, subject} <= blobs and digest != subject, "a referrer without a subject")
+                name = re.escape(subject.replace(":", "-"))
+                demand(not tag or bool(re.fullmatch(rf"{name}\.(sig|att|sbom)", tag)), "a tag of another")
+            demand(all(one["size"] == sizes[one["digest"]] for one in _roots(image)[1:]), "size of a referrer")
 
 
 class Bundle:
@@ -151,16 +165,24 @@ class Bundle:
 
     def _is_right(self, check: int, row: dict[str, Any]) -> bool:
         if check == 6:
-            return {*self.closure(row)} == {*row["blobs"]}
+            return {*self.closure(row)} == {*row["blobs"]} and all(map(self._refers, row.get(MORE, ())))
         data = self.read(row["digest"])
         if check == 7 or "diff_id" not in row or row["mediaType"].endswith("zstd"):
             return check == 8 or f"sha256:{sha256(data).hexdigest()}" == row["digest"]
         data = gzip.decompress(data) if row["mediaType"].endswith("gzip") else data
         return [f"sha256:{sha256(data).hexdigest()}", len(data)] == [row["diff_id"], row["uncompressed_size"]]
 
+    def _refers(self, row: dict[str, Any]) -> bool:
+        """Tell whether a referrer without a tag names its subject (section 5)."""
+        document = json.loads(self.read(row["descriptor"]["digest"]))
+        return "tag" in row or bool((document.get("subject") or {}).get("digest") == row["subject"])
+
     def closure(self, image: dict[str, Any]) -> list[str]:
-        """Return the digests of what an image is made of, in order (section 5)."""
-        found, opaque, stack = dict[str, None](), dict[str, None](), [image["descriptor"]]
+        """Return the digests of what an image and its referrers are made of, in order (section 5)."""
+        return list(dict.fromkeys(digest for root in _roots(image) for digest in self._below(image, root)))
+
+    def _below(self, image: dict[str, Any], root: dict[str, Any]) -> list[str]:
+        found, opaque, stack = dict[str, None](), dict[str, None](), [root]
         while stack:
             digest = stack.pop()["digest"]
             if digest in found:

@@ -40,7 +40,7 @@ def _named(layout: Path) -> set[tuple[str, str]]:
 
 
 def test_it_is_short_and_stands_on_its_own() -> None:
-    assert len(_SOURCE.read_text().splitlines()) <= 200
+    assert len(_SOURCE.read_text().splitlines()) <= 225
     imported = {
         (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
         for node in ast.walk(ast.parse(_SOURCE.read_text()))

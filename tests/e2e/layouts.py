@@ -108,6 +108,24 @@ def artifact(payload: bytes, subject: dict[str, Any]) -> Image:
     return Image(blobs, descriptor(MANIFEST, manifest))
 
 
+def signature(payload: bytes, signed: str) -> Image:
+    """Return what cosign keeps under a tag: what was signed as a layer, and the signature in its annotation."""
+    note = {"dev.cosignproject.cosign/signature": signed}
+    layer = {**descriptor("application/vnd.dev.cosign.simplesigning.v1+json", payload), "annotations": note}
+    rootfs = {"type": "layers", "diff_ids": [layer["digest"]]}
+    config = json.dumps({"architecture": "", "os": "", "config": {}, "rootfs": rootfs}).encode()
+    manifest = json.dumps(
+        {"schemaVersion": 2, "mediaType": MANIFEST, "config": descriptor(CONFIG, config), "layers": [layer]}
+    ).encode()
+    blobs = {sha256(content): content for content in (config, payload, manifest)}
+    return Image(blobs, descriptor(MANIFEST, manifest))
+
+
+def cosign_tag(subject: Image) -> str:
+    """Return the tag under which cosign keeps signatures of an image."""
+    return f"{subject.manifest['digest'].replace(':', '-')}.sig"
+
+
 def blob_path(layout: Path, digest: str) -> Path:
     """Return where a layout keeps a blob."""
     return layout / "blobs" / digest.replace(":", "/")

@@ -121,18 +121,25 @@ def pack_bundles(airbundle: Airbundle, directory: Path) -> dict[str, Bundle]:
 
 
 def _kept_images(base: bytes) -> dict[str, dict[str, layouts.Image]]:
-    """Return the images of three applications: one alone, several platforms with a referrer, and pinned ones."""
+    """Return the images of three applications: one alone, several platforms with a referrer, and pinned ones.
+
+    What is signed comes with its signature, which is no image of its own.
+    """
     both = ("amd64", "arm64")
     multi = layouts.index_of(
         {name: layouts.Image.of(base, layouts.layer(name, 9_000), architecture=name) for name in both}
     )
     pins = [layouts.Image.of(base, layouts.layer(name, 7_000)) for name in ("x", "y")]
+    lone = layouts.Image.of(layouts.layer("lone", 5_000))
+    # Of each application its own: what two share would lie in the archive of both.
+    signatures = [layouts.signature(payload, "c2lnbmVk") for payload in (b'{"lone": 1}', b'{"x": 1}')]
     return {
-        "lone": {LONE: layouts.Image.of(layouts.layer("lone", 5_000))},
+        "lone": {LONE: lone, f"kept.test/lone:{layouts.cosign_tag(lone)}": signatures[0]},
         "mixed": {MULTI: multi, SBOM: layouts.artifact(b'{"sbom": 1}', multi.manifest)},
         "pins": {
             f"kept.test/x@{pins[0].manifest['digest']}": pins[0],
             f"kept.test/y:7@{pins[1].manifest['digest']}": pins[1],
+            f"kept.test/x:{layouts.cosign_tag(pins[0])}": signatures[1],
         },
     }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bundler.content.compression import Encoder, start_compressor
 from bundler.content.hashing import sha256
@@ -22,6 +22,7 @@ from bundler.content.images import (
     Place,
     PutResult,
     RegistryForm,
+    distinct_blobs,
 )
 from bundler.content.streams import ByteStream, MemoryStream, VerifiedStream, read_all
 from bundler.content.trees import collect_tree
@@ -32,6 +33,7 @@ from bundler.model.digest import Digest
 from bundler.model.json_documents import canonical_json
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
+from bundler.model.referrers import Referrer
 from bundler.progress import Task
 
 AMD64 = "linux/amd64"
@@ -171,6 +173,39 @@ class MemorySource:
         self.images[str(name)] = image
         return image
 
+    def refer(self, image: RegistryForm, *referrers: Referrer) -> RegistryForm:
+        """Return the image with what refers to it, and keep it so."""
+        self.images[str(image.reference)] = found = replace(image, referrers=(*image.referrers, *referrers))
+        return found
+
+    def make_referrer(self, payload: bytes, subject: Descriptor, **more: object) -> Referrer:
+        """Make an artifact that names its subject in its manifest, such as an SBOM; it is no image of its own."""
+        bare = Descriptor(media_type=subject.media_type, digest=subject.digest, size=subject.size)
+        kind = {"artifactType": "application/vnd.test.sbom", **more}
+        made = self.make_artifact(payload, "referrer.test/any", subject=bare, **kind)
+        del self.images[str(made.reference)]
+        return Referrer(made.tree, subject.digest)
+
+    def make_signature(self, subject: Descriptor, signature: str = "c2lnbmVk", kind: str = "sig") -> Referrer:
+        """Make what cosign makes: a manifest that a tag names, with an image config of no platform."""
+        payload = canonical_json({"critical": {"image": {"docker-manifest-digest": subject.digest}}})
+        layer = self.store(
+            payload,
+            "application/vnd.dev.cosign.simplesigning.v1+json",
+            annotations={"dev.cosignproject.cosign/signature": signature},
+        )
+        rootfs = {"type": "layers", "diff_ids": [layer.digest]}
+        config = canonical_json({"architecture": "", "os": "", "config": {}, "rootfs": rootfs})
+        manifest = {
+            "schemaVersion": 2,
+            "mediaType": media_types.OCI_MANIFEST,
+            "config": self.store(config, media_types.OCI_CONFIG),
+            "layers": [layer],
+        }
+        made = self.add(manifest, "referrer.test/any")
+        del self.images[str(made.reference)]
+        return Referrer(made.tree, subject.digest, f"sha256-{subject.digest.hex}.{kind}")
+
     # -- ImageSource and BlobReader -------------------------------------------------------------------------
 
     def resolve(self, name: str) -> tuple[FoundImage, ...]:
@@ -210,7 +245,7 @@ class MemorySource:
 
 def _order(image: FoundImage) -> list[Digest]:
     if isinstance(image, RegistryForm):
-        return [descriptor.digest for descriptor in image.tree.blobs()]
+        return [descriptor.digest for descriptor in image.blobs()]
     return list(dict.fromkeys((image.config_digest, *image.diff_ids)))
 
 
@@ -236,7 +271,7 @@ class MemoryDestination:
     def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
         name, digest = str(image.reference), image.tree.root.digest
         before, fresh, skipped = self.names.get(name), dict[Digest, bytes](), 0
-        for descriptor in image.tree.blobs():
+        for descriptor in distinct_blobs(image.trees):
             if descriptor.digest in self.blobs:
                 skipped += descriptor.size
             elif (data := _read(reader, descriptor)) is not None:

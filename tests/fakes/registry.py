@@ -21,7 +21,8 @@ from tests.fakes.products.product import Asked, Product
 from tests.fakes.registry_doorman import Doorman
 from tests.fakes.registry_store import Rejected, Store
 
-_PATH = re.compile(r"/v2/(?P<name>.+?)/(?P<kind>manifests|blobs/uploads|blobs|tags)/(?P<rest>[^/]*)")
+_PATH = re.compile(r"/v2/(?P<name>.+?)/(?P<kind>manifests|blobs/uploads|blobs|tags|referrers)/(?P<rest>[^/]*)")
+_INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 @dataclass
@@ -70,6 +71,10 @@ class Quirks:
         least_piece: what OCI-Chunk-Min-Length says; smaller pieces are refused, but for the last one.
         no_pieces: every PATCH is answered with this status.
         bytes_per_second: how fast PATCH and PUT of blobs are read.
+        referrers: whether it has the referrers API of distribution-spec 1.1: it then lists what has a subject, and
+            says so in its answer to the PUT.
+        referrers_page: how many referrers one answer lists; all if that is 0.
+        referrers_host: where the next page is, instead of here.
     """
 
     largest_request: int | None = None
@@ -91,6 +96,9 @@ class Quirks:
     least_piece: int = 0
     no_pieces: int = 0
     bytes_per_second: float = 0.0
+    referrers: bool = False
+    referrers_page: int = 0
+    referrers_host: str = ""
 
 
 class FakeRegistry:
@@ -291,6 +299,7 @@ class _RegistryHandler(_Handler):
             "blobs": self._blobs,
             "blobs/uploads": self._uploads,
             "tags": self._tags,
+            "referrers": self._referrers,
         }[match["kind"]]
         serve(match["name"], match["rest"], query)
 
@@ -307,10 +316,23 @@ class _RegistryHandler(_Handler):
                 self._refuse_unread(411, b"")
                 return
             digest = store.put_manifest(name, rest, self.headers.get("Content-Type", ""), self._read())
-            self.reply(201, b"", {"Location": f"/v2/{name}/manifests/{digest}", **self._digest(digest)})
+            subject = store.subject(name, digest) if self.server.fake.quirks.referrers else None
+            listed = {"OCI-Subject": subject} if subject else {}
+            self.reply(201, b"", {"Location": f"/v2/{name}/manifests/{digest}", **listed, **self._digest(digest)})
             return
         digest, media_type, raw = store.manifest(name, rest, ", ".join(self.headers.get_all("Accept", [])))
         self.reply(200, raw, {"Content-Type": media_type, **self._digest(digest)})
+
+    def _referrers(self, name: str, subject: str, query: dict[str, str]) -> None:
+        quirks = self.server.fake.quirks
+        if not quirks.referrers:
+            raise Rejected(404, "NOT_FOUND")
+        found, first = self.server.fake.store.referrers(name, subject), int(query.get("first", 0))
+        last = first + quirks.referrers_page if quirks.referrers_page else len(found)
+        index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": found[first:last]}
+        link = f'<{quirks.referrers_host}/v2/{name}/referrers/{subject}?first={last}>; rel="next"'
+        more = {"Link": link} if last < len(found) else {}
+        self.reply(200, json.dumps(index).encode(), {"Content-Type": _INDEX, **more})
 
     def _blobs(self, name: str, digest: str, query: dict[str, str]) -> None:
         fake, quirks = self.server.fake, self.server.fake.quirks

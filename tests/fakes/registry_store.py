@@ -133,3 +133,28 @@ class Store:
                 repo.tags[reference] = digest
             repo.manifests[digest] = (media_type, raw)
             return digest
+
+    def subject(self, name: str, digest: str) -> str | None:
+        """Return what a manifest refers to."""
+        subject = json.loads(self.repo(name).manifests[digest][1]).get("subject") or {}
+        found: str | None = subject.get("digest")
+        return found
+
+    def referrers(self, name: str, subject: str) -> list[dict[str, object]]:
+        """Return the descriptors of all that refers to a manifest, by digest."""
+        found: list[dict[str, object]] = []
+        for digest, (media_type, raw) in sorted(self.repo(name).manifests.items()):
+            if self.subject(name, digest) == subject:
+                document = json.loads(raw)
+                kind = document.get("artifactType") or document.get("config", {}).get("mediaType")
+                annotations = {"annotations": document["annotations"]} if "annotations" in document else {}
+                found.append(
+                    {
+                        "mediaType": media_type,
+                        "digest": digest,
+                        "size": len(raw),
+                        "artifactType": kind,
+                        **annotations,
+                    }
+                )
+        return found

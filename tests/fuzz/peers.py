@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from bundler.errors import (
     AirbundleError,
     ConfigError,
+    DamagedContent,
     MalformedDocument,
     NoSpace,
     PolicyRefused,
@@ -23,8 +24,10 @@ from bundler.errors import (
     SignatureRefused,
     UsageError,
 )
+from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
-from bundler.model.json_documents import parse_json
+from bundler.model.json_documents import canonical_json, parse_json
+from bundler.sources.index_referrers import IndexReferrers
 from bundler.transports.engine.facts import parse_available, parse_engine_image, parse_engine_info, parse_image_ids
 from bundler.transports.engine.load_answer import read_load_answer
 from bundler.transports.registry.access.auth_files import HelperEntry, parse_auth_file
@@ -41,11 +44,14 @@ from bundler.transports.registry.products.forms import explain_form
 from bundler.transports.registry.products.recognise import product_of
 from bundler.transports.registry.products.refusals import Refusal
 from bundler.transports.registry.rate_limits import parse_rate_limit
+from bundler.transports.registry.referrers import SchemaIndex, extended_index, parse_next_link, parse_referrers
 from bundler.transports.registry.retries import parse_retry_after
 from bundler.transports.registry.upload.protocol import received_bytes
 from bundler.transports.registry.upload.saved import SavedState, parse_saved_state
 from bundler.transports.registry.wire import Answer
+from bundler.transports.saved_index import index_entries
 from bundler.trust.signatures import verify_signature
+from tests.fakes.memory import MemorySource
 from tests.fuzz.target import LIMITS, Target, attempt, scratch
 
 _ID = "sha256:" + "0" * 64
@@ -131,6 +137,41 @@ def _engine(data: bytes) -> None:
     attempt(lambda: parse_engine_image(document(first)), MalformedDocument)
     attempt(lambda: parse_image_ids(document(first)), MalformedDocument)
     attempt(lambda: parse_available(document(first), some), MalformedDocument)
+
+
+_LISTED_BY = MemorySource()
+_SUBJECT = _LISTED_BY.make_image([b""], "x/a:1")
+_SBOM = _LISTED_BY.make_referrer(b"sbom", _SUBJECT.tree.root)
+_SIGNED_BY = _LISTED_BY.make_signature(_SUBJECT.tree.root)
+
+
+def _referrers(data: bytes) -> None:
+    """The first line is a header ``Link``, the rest a list: of a registry, and the table of a layout."""
+    header, _, raw = data.partition(b"\n")
+    link = parse_next_link(_header_text(header))
+    assert link is None or link in _header_text(header)
+    found = attempt(lambda: parse_referrers(raw, LIMITS), MalformedDocument)
+    if isinstance(found, tuple):
+        digests = [entry.digest for entry in found]
+        assert len(set(digests)) == len(digests) <= LIMITS.referrers
+        index = SchemaIndex(raw, _SBOM.digest, found)
+        extended = parse_referrers(extended_index(index, [_SBOM.listing()]))
+        assert extended is not None
+        assert {*digests, _SBOM.digest} == {entry.digest for entry in extended}
+    entries = attempt(lambda: index_entries(raw, LIMITS), MalformedDocument)
+    if isinstance(entries, tuple):
+        held = _LISTED_BY.blobs
+        finder = IndexReferrers(
+            entries, lambda wanted: held.get(wanted.digest), lambda wanted: wanted.digest in held, LIMITS
+        )
+        here = attempt(lambda: finder.of(_SUBJECT.tree), DamagedContent)
+        assert isinstance(here, str) or all(one.subject == _SUBJECT.tree.root.digest for one in here.found)
+        assert all(isinstance(finder.is_no_image(entry), bool) for entry in entries)
+
+
+_LINK = b'</v2/a/referrers/x?last=b>; rel="next"\n'
+_LIST = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"}
+_ENTRIES: tuple[list[Descriptor], ...] = ([_SBOM.listing()], [_SBOM.entry(), _SIGNED_BY.entry()], [])
 
 
 def _credentials(data: bytes) -> None:
@@ -267,6 +308,11 @@ TARGETS = (
         _saved_upload,
         (json.dumps({"registry": "reg.test:5000", "repository": "a/b", "digest": _ID, "offset": 5,
                      "location": "https://reg.test:5000/v2/a/b/blobs/uploads/1?_state=x"}).encode(),),
+    ),
+    Target(
+        "referrers",
+        _referrers,
+        (*(_LINK + canonical_json({**_LIST, "manifests": entries}) for entries in _ENTRIES), b"\n[]", b"<a>"),
     ),
     Target("signature", _signature, (_SIGNATURE, _PEM, _SIGNATURE + b"\n")),
 )  # fmt: skip

@@ -37,6 +37,7 @@ LIMITS = Limits(
     layer_bytes=1 << 20,
     layer_ratio=200,
     window_log=20,
+    referrers=4,
 )
 #: No message repeats what it complains about at any length.
 _LONGEST_MESSAGE = 4_000

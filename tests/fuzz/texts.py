@@ -12,6 +12,7 @@ from bundler.model.naming.patterns import MOST_WAYS, Substitution
 from bundler.model.naming.table import parse_table
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
+from bundler.model.referrers import cosign_tags, parse_cosign_tag, parse_schema_tag, schema_tag
 from bundler.model.sizes import parse_size
 from bundler.packing.planning.options import parse_part_size
 from tests.fuzz.target import LIMITS, SAMPLES, Target, attempt, text_of
@@ -88,7 +89,16 @@ def _sums(data: bytes) -> None:
     assert found is None or found.encode() in data
 
 
+def _cosign_tag(data: bytes) -> None:
+    text = text_of(data)
+    subject = parse_cosign_tag(text)
+    assert (subject is not None) == (subject is not None and text in cosign_tags(subject))
+    listed = parse_schema_tag(text)
+    assert listed is None or schema_tag(listed) == text
+
+
 TARGETS = (
+    Target("cosign-tag", _cosign_tag, (b"sha256-" + _HEX + b".sig", b"sha256-" + _HEX, b"1.0")),
     Target(
         "reference",
         _reference,

@@ -19,6 +19,7 @@ from bundler.bundle.manifest import parse_bundle_manifest
 from bundler.bundle.parity.table import parse_parity_table
 from bundler.content.compression import CREDIT_BYTES, DecompressedStream
 from bundler.content.hashing import sha256
+from bundler.content.referrers import collect_referrers
 from bundler.content.streams import MemoryStream, read_all
 from bundler.content.tar import END_OF_ARCHIVE, TarReader, file_header
 from bundler.content.trees import collect_tree
@@ -35,6 +36,7 @@ from bundler.model.json_documents import canonical_json, parse_json
 from bundler.model.limits import Limits
 from bundler.model.manifest import parse_manifest
 from bundler.model.naming.table import parse_table as parse_renames
+from bundler.model.referrers import Lead
 from bundler.packing.planning.config import read_config
 from bundler.packing.reuse.entries import Entry, parse_entry, write_entry
 from bundler.transports.archive_files import open_archive
@@ -44,11 +46,13 @@ from bundler.transports.engine.load_answer import read_load_answer
 from bundler.transports.layout_files import DirectoryFiles
 from bundler.transports.oci_layout import OciLayout
 from bundler.transports.registry.address import RegistryAddress
-from bundler.transports.registry.client import RegistryClient
+from bundler.transports.registry.client import RegistryClient, Repository
+from bundler.transports.registry.referrers import find_referrers, parse_referrers
 from bundler.transports.saved_index import named_roots
 from bundler.trust.signatures import verify_signature
 from tests.fakes import http_peers
-from tests.fakes.memory import compress, make_config
+from tests.fakes.memory import MemorySource, compress, make_config
+from tests.fakes.registry import FakeRegistry
 from tests.fuzz import parity
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
@@ -254,7 +258,47 @@ def _renaming(limits: Limits, _: Path) -> object:
     return parse_bundle_manifest(canonical_json({**_BUNDLE, "rename": rules}), limits)
 
 
+def _referrers(limits: Limits, _: Path) -> object:
+    """An SBOM of 1000 bytes and its signature: two, of two levels."""
+    memory = MemorySource()
+    image = memory.make_image([b""], "x/a:1")
+    sbom = memory.make_referrer(b"s" * 1000, image.tree.root)
+    said = {image.tree.root.digest: [sbom], sbom.digest: [memory.make_referrer(b"signed", sbom.tree.root)]}
+    return collect_referrers(
+        image.tree,
+        lambda subject: [Lead(one.tree.root) for one in said.get(subject, ())],
+        lambda root: collect_tree(root, lambda wanted: memory.blobs.get(wanted.digest)),
+        limits,
+    )
+
+
+_REFERRER_BYTES = 584 + 2 + 1000 + 581 + 6
+
+
+def _pages(limits: Limits, _: Path) -> object:
+    with FakeRegistry() as fake:
+        fake.quirks.referrers, fake.quirks.referrers_page = True, 1
+        memory, subject = MemorySource(), Digest.from_hex("0" * 64)
+        root = Descriptor(media_type=media_types.OCI_MANIFEST, digest=subject, size=1)
+        for text in "abc":
+            made = memory.make_referrer(text.encode(), root).tree
+            fake.store.repo("x/a").manifests[made.root.digest] = (
+                made.root.media_type,
+                made.documents[made.root.digest],
+            )
+        client = RegistryClient(RegistryAddress(fake.address, True), limits=limits)
+        try:
+            return find_referrers(Repository(client, "x/a"), subject)
+        finally:
+            client.close()
+
+
 INPUTS = (
+    Input("referrers", 2, _referrers),
+    Input("referrers", 3, lambda on, _: parse_referrers(_index(b"1", b"2", b"3"), on)),
+    Input("referrer_bytes", _REFERRER_BYTES, _referrers),
+    Input("referrer_nesting", 2, _referrers),
+    Input("referrer_pages", 3, _pages),
     Input("document_bytes", 900, lambda on, _: parse_manifest(_padded(_manifest(), 900), "", on)),
     Input("table_bytes", 900, _index_file),
     Input("table_bytes", 900, lambda on, _: named_roots(_padded(b'{"schemaVersion":2,"manifests":[]}', 900), on)),

@@ -58,6 +58,7 @@ _READ_BY = {
     "transports/registry/access/mirrors.py": "docker-mirrors", "transports/registry/rate_limits.py": "rate-limit",
     "discover/yaml_documents.py": "project-yaml", "discover/compose/dotenv.py": "dotenv",
     "discover/compose/interpolation.py": "interpolation", "discover/compose/project.py": "compose",
+    "model/referrers.py": "cosign-tag", "transports/registry/referrers.py": "referrers",
     "discover/single_file.py": "project-file", "discover/update.py": "config-update",
 }  # fmt: skip
 

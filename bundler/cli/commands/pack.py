@@ -12,11 +12,14 @@ from bundler.cli import options
 from bundler.cli.console import Console
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from bundler.api.registry_access import AccessOptions
     from bundler.bundle.manifest import BundleManifest
     from bundler.bundle.parity.making import ParityOutcome
     from bundler.cli.stores import Stores
     from bundler.packing.planning.options import PackOptions
+    from bundler.packing.planning.plan import PackPlan
     from bundler.packing.writing.output import OutputDirectory
     from bundler.progress import Progress
 
@@ -52,6 +55,7 @@ def run(
     username: options.Username = None,
     password_stdin: options.PasswordStdin = False,
     wait_for_rate_limit: options.WaitForRateLimit = False,
+    no_referrers: options.NoReferrers = False,
     reuse: options.Reused = None,
     cache: options.CacheDirectory = None,
     cache_size: options.CacheSize = None,
@@ -79,7 +83,8 @@ def run(
     )
     reach = AccessWishes(plain_http, insecure, username, password_stdin, wait_for_rate_limit)
     access = read_access(console, reach, applications)
-    work = _Work(applications, chosen, access, Stores(reuse, cache, cache_size), output)
+    stores = Stores(reuse, cache, cache_size)
+    work = _Work(applications, chosen, access, stores, output, referrers=not no_referrers)
     return _plan(console, work) if dry_run else _pack(console, work, check=check, restart=restart)
 
 
@@ -92,33 +97,46 @@ class _Work:
     access: AccessOptions
     stores: Stores
     output: Path
+    referrers: bool
+
+    def planned(
+        self, progress: Progress, output: OutputDirectory | None = None
+    ) -> AbstractContextManager[PackPlan]:
+        """Find the images."""
+        from bundler.api.packing import planned
+
+        return planned(
+            self.applications,
+            options=self.options,
+            access=self.access,
+            progress=progress,
+            output=output,
+            referrers=self.referrers,
+        )
 
 
 def _plan(console: Console, work: _Work) -> int:
-    from bundler.api.packing import planned
     from bundler.cli.plan_view import show_plan
 
     progress, stores = console.progress, work.stores
     with (
         stores.open(work.options.limits, progress, read_only=True) as reused,
-        planned(work.applications, options=work.options, access=work.access, progress=progress) as plan,
+        work.planned(progress) as plan,
     ):
         show_plan(console, plan, work.options, work.output, reused if stores.are_named else None)
     return 0
 
 
 def _pack(console: Console, work: _Work, *, check: bool, restart: bool) -> int:
-    from bundler.api.packing import planned
     from bundler.packing.pack import check_reproducible, write_bundle
     from bundler.packing.writing.output import OutputDirectory
 
     progress, directory, chosen = console.progress, OutputDirectory(work.output), work.options
     with (
         work.stores.open(chosen.limits, progress, read_only=False) as reused,
-        planned(
-            work.applications, options=chosen, access=work.access, progress=progress, output=directory
-        ) as plan,
+        work.planned(progress, directory) as plan,
     ):
+        console.warn_of_all(plan.left_out)
         manifest = write_bundle(plan, directory, chosen, progress, restart=restart, reuse=reused)
         if check:
             check_reproducible(plan, manifest, chosen, progress)

@@ -30,6 +30,7 @@ def run(
     username: options.Username = None,
     password_stdin: options.PasswordStdin = False,
     wait_for_rate_limit: options.WaitForRateLimit = False,
+    no_referrers: options.NoReferrers = False,
     reuse: options.Reused = None,
     cache: options.CacheDirectory = None,
     limit: options.LimitValues = None,
@@ -55,7 +56,13 @@ def run(
     stores = Stores(reuse, cache)
     with (
         stores.open(chosen.limits, console.progress, read_only=True) as reused,
-        planned(applications, options=chosen, access=access, progress=console.progress) as plan,
+        planned(
+            applications,
+            options=chosen,
+            access=access,
+            progress=console.progress,
+            referrers=not no_referrers,
+        ) as plan,
     ):
         show_plan(console, plan, chosen, output, reused if stores.are_named else None)
     return 0

@@ -139,6 +139,11 @@ def _special_images(images: Sequence[Image]) -> list[str]:
         ]
     if any(image.platforms and Reference.parse(image.reference).tagged is None for image in images):
         lines.append("  Images without a tag get no name in Docker and podman, and are pushed by their digest.")
+    if any(image.referrers for image in images):
+        lines += [
+            "  Signatures, attestations and SBOMs come with their images by airbundle push, and by airbundle load",
+            "  into a Docker engine that has the containerd store; by hand only their images come for sure.",
+        ]
     artifacts = sorted({image.reference for image in images if not image.platforms})
     if artifacts:
         lines += [

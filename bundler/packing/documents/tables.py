@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from bundler.content.hashing import sha256
 from bundler.content.tar import file_header, padding
@@ -12,6 +12,7 @@ from bundler.model.image import ImageTree, PlatformImage
 from bundler.model.image_config import ImageConfig
 from bundler.model.json_documents import canonical_json
 from bundler.model.media_types import (
+    INDEXES,
     OCI_CONFIG,
     OCI_INDEX,
     OCI_LAYER,
@@ -22,6 +23,7 @@ from bundler.model.media_types import (
 )
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
+from bundler.model.referrers import Referrer
 from bundler.packing.writing.archive_writer import blob_path
 
 OCI_LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
@@ -63,35 +65,47 @@ def _oci_type(media_type: str) -> str:
     return _OCI_LAYERS.get(layer_compression(media_type) or "", media_type)
 
 
-def index_json(named: Iterable[tuple[Reference, ImageTree]], held: Collection[Digest] = ()) -> bytes:
-    """Make the ``index.json`` of an archive: one descriptor per name (image-spec image-layout.md).
+def index_json(
+    named: Sequence[tuple[Reference, ImageTree]],
+    held: Collection[Digest] = (),
+    referrers: Iterable[Referrer] = (),
+) -> bytes:
+    """Make the ``index.json`` of an archive: one descriptor per name, then one per referrer (image-layout.md).
 
     Two annotations hold the full name: skopeo compares the one to the letter, containerd and docker read the
-    other. A third one binds a referrer to its subject in engines that keep both.
+    other. A third one binds a referrer to its subject in engines that keep both. What merely refers to an image
+    has no name, since engines would make an image of it; a tag of cosign has an annotation of its own.
+
+    Podman keeps the digest of an image only where nothing else is listed. So beside a single image for a single
+    platform no referrer is listed: they are found by bundle.json, and engines that bind them get them by ``load``.
 
     Args:
         named: The images of the archive.
         held: Digests of all manifests and indexes of the bundle; only a subject among them is named.
+        referrers: Of these images; each is written once, and not if it is one of them.
     """
-    return canonical_json(
-        {
-            "schemaVersion": 2,
-            "mediaType": OCI_INDEX,
-            "manifests": [
-                Descriptor(
-                    media_type=tree.root.media_type,
-                    digest=tree.root.digest,
-                    size=tree.root.size,
-                    annotations={
-                        "io.containerd.image.name": str(reference),
-                        "org.opencontainers.image.ref.name": str(reference),
-                        **_subject(tree, held),
-                    },
-                )
-                for reference, tree in named
-            ],
-        }
-    )
+    entries = [
+        _entry(
+            tree,
+            {
+                "io.containerd.image.name": str(reference),
+                "org.opencontainers.image.ref.name": str(reference),
+                **_subject(tree, held),
+            },
+        )
+        for reference, tree in named
+    ]
+    is_kept_by_podman = len(named) == 1 and named[0][1].root.media_type not in INDEXES
+    if not is_kept_by_podman:
+        images = {tree.root.digest for _, tree in named}
+        unnamed = (referrer for referrer in referrers if referrer.digest not in images)
+        entries += {(one.digest, one.subject, one.tag): one.entry() for one in unnamed}.values()
+    return canonical_json({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries})
+
+
+def _entry(tree: ImageTree, annotations: dict[str, str]) -> Descriptor:
+    root = tree.root
+    return Descriptor(media_type=root.media_type, digest=root.digest, size=root.size, annotations=annotations)
 
 
 def _subject(tree: ImageTree, held: Collection[Digest]) -> dict[str, str]:

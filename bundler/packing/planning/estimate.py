@@ -43,7 +43,7 @@ def estimate(plan: PackPlan) -> Estimate:
     sizes: dict[Digest, int | None] = {}
     for image in plan.images:
         if isinstance(image.found, RegistryForm):
-            blobs.update((blob.digest, blob.size) for blob in carried(image.found.tree))
+            blobs.update((blob.digest, blob.size) for blob in carried(image.found))
         else:
             mine = set(image.found.diff_ids) - set(plan.substitutes)
             layers |= mine

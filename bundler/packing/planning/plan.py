@@ -19,6 +19,7 @@ from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
 from bundler.model.media_types import is_readable_layer
 from bundler.model.reference import Reference
+from bundler.model.referrers import Referrer
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class PackPlan:
         result: dict[Digest, Descriptor] = {}
         for image in self.images:
             if isinstance(image.found, RegistryForm):
-                for diff_id, layer in layers_of(image.found.tree):
+                for diff_id, layer in layers_of(*image.found.trees):
                     best = result.get(diff_id)
                     if best is None or layer.digest < best.digest:
                         result[diff_id] = layer
@@ -71,8 +72,26 @@ class PackPlan:
     @cached_property
     def manifests(self) -> frozenset[Digest]:
         """Digests of all manifests and indexes that the images bring; those made here can be nobody's subject."""
-        trees = [image.found.tree for image in self.images if isinstance(image.found, RegistryForm)]
-        return frozenset(descriptor.digest for tree in trees for descriptor, _ in tree.nodes())
+        forms = [image.found for image in self.images if isinstance(image.found, RegistryForm)]
+        return frozenset(
+            descriptor.digest for form in forms for tree in form.trees for descriptor, _ in tree.nodes()
+        )
+
+    @property
+    def left_out(self) -> list[str]:
+        """What refers to an image and cannot be taken, for the user."""
+        return [
+            f"{image.reference.familiar}: {note}"
+            for image in self.images
+            if isinstance(image.found, RegistryForm)
+            for note in image.found.left_out
+        ]
+
+    @cached_property
+    def referrers(self) -> dict[Digest, Referrer]:
+        """What refers to the images and is taken with them, each once."""
+        forms = [image.found for image in self.images if isinstance(image.found, RegistryForm)]
+        return {referrer.digest: referrer for form in forms for referrer in form.referrers}
 
     @cached_property
     def placement(self) -> dict[str, str]:
@@ -86,7 +105,7 @@ class PackPlan:
     def keys(self, found: FoundImage) -> list[str]:
         """Return the key of every content of an image, layers first and bottom first."""
         if isinstance(found, RegistryForm):
-            return [blob.digest for blob in carried(found.tree)]
+            return [blob.digest for blob in carried(found)]
         return [
             *(self.layer_key(diff_id) for diff_id in dict.fromkeys(found.diff_ids)),
             found.config_digest,
@@ -121,15 +140,16 @@ def make_plan(images: Iterable[PlannedImage], notes: tuple[str, ...] = ()) -> Pa
     return PackPlan(tuple(image for _, image in sorted(chosen.items(), key=lambda item: item[0])), notes)
 
 
-def carried(tree: ImageTree) -> list[Descriptor]:
+def carried(image: ImageTree | RegistryForm) -> list[Descriptor]:
     """Return what a bundle carries of an image: all of it but layers that only their owner may distribute."""
-    return [blob for blob in tree.blobs() if not blob.is_withheld]
+    return [blob for blob in image.blobs() if not blob.is_withheld]
 
 
-def layers_of(tree: ImageTree) -> list[tuple[Digest, Descriptor]]:
+def layers_of(*trees: ImageTree) -> list[tuple[Digest, Descriptor]]:
     """Return DiffID and descriptor of every layer that a bundle carries and can read, of every platform."""
     return [
         (diff_id, layer)
+        for tree in trees
         for image in tree.platform_images()
         for layer, diff_id in image.layers()
         if diff_id is not None and is_readable_layer(layer.media_type) and not layer.is_withheld

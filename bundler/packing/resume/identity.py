@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from bundler.bundle.manifest import BundleManifest
+from bundler.bundle.manifest import BundleManifest, Image
+from bundler.bundle.referrer_rows import ReferrerRow
 from bundler.content.compression import Encoder
 from bundler.content.hashing import sha256
 from bundler.content.images import FoundImage, RegistryForm
@@ -60,9 +61,7 @@ def differences_from(manifest: BundleManifest, plan: PackPlan, options: PackOpti
     now = identity_of(plan, options)
     encoders = {_recipe(blob.encoder) for blob in manifest.blobs if blob.encoder is not None}
     images = {
-        _label(application.name, Reference.parse(image.reference)): image.descriptor.digest
-        if image.digest_preserved
-        else next(iter(image.image_ids), "")
+        _label(application.name, Reference.parse(image.reference)): _held(image)
         for application in manifest.applications
         for image in application.images
     }
@@ -90,7 +89,21 @@ def _label(application: str, reference: Reference) -> str:
 
 def _content(found: FoundImage) -> str:
     # Layers are part of what the config's digest covers.
-    return found.tree.root.digest if isinstance(found, RegistryForm) else found.config_digest
+    if not isinstance(found, RegistryForm):
+        return found.config_digest
+    return found.tree.root.digest + _referrers(map(ReferrerRow.of, found.referrers))
+
+
+def _held(image: Image) -> str:
+    if not image.digest_preserved:
+        return next(iter(image.image_ids), "")
+    return image.descriptor.digest + _referrers(image.referrers)
+
+
+def _referrers(rows: Iterable[ReferrerRow]) -> str:
+    """Say what refers to an image, since that travels with it; nothing if there is nothing."""
+    said = [f"{row.descriptor.digest.short} of {row.subject.short} {row.tag[-4:]}".rstrip() for row in rows]
+    return f" with the referrers {', '.join(said)}" if said else ""
 
 
 def _recipe(encoder: Encoder) -> str:

@@ -51,6 +51,6 @@ def _offers(plan: PackPlan, group: Group, options: PackOptions, reuse: Reuse) ->
         known = {digest: raw for digest, raw in configs.items() if raw is not None}
         wanted = {diff_id for form in forms for diff_id in form.diff_ids} - plan.substitutes.keys()
         return placed_offers(requests_of(group, wanted), reuse.layers(wanted, options.encoder, known))
-    trees = [image.found.tree for image in group if isinstance(image.found, RegistryForm)]
-    blobs = [blob for tree in trees for blob in carried(tree) if blob.digest not in tree.documents]
+    images = [image.found for image in group if isinstance(image.found, RegistryForm)]
+    blobs = [blob for image in images for blob in carried(image) if blob.digest not in image.documents]
     return placed_offers(requests_of(group, {blob.digest for blob in blobs}), reuse.blobs(blobs))

@@ -63,6 +63,8 @@ class RegistryClient:
         self._auth = Authenticator(lambda: self.address, self._wire, access.credentials, limits)
         self._settling = threading.Lock()
         self._settled = address.plain_http or not address.insecure
+        #: Whether the registry has the referrers API; ``None`` as long as nobody asked.
+        self.lists_referrers: bool | None = None
 
     def request(
         self,

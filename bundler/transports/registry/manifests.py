@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from bundler.content.hashing import sha256
 from bundler.content.streams import read_all
@@ -94,18 +95,31 @@ def find_manifest(repository: Repository, reference: str) -> Digest | None:
     return said or fetch_manifest(repository, reference)[0].digest
 
 
-def put_manifest(repository: Repository, reference: str, raw: bytes, media_type: str) -> Digest:
+def put_manifest(
+    repository: Repository,
+    reference: str,
+    raw: bytes,
+    media_type: str,
+    told: Callable[[Answer], object] = lambda answer: None,
+) -> Digest:
     """Store a manifest under a tag or its digest, and return the digest, which the registry confirmed.
+
+    ``told`` is shown the answer, for more that it may say.
 
     Raises:
         Refused: blobs or manifests that it refers to are missing there, or a policy forbids it.
         ProtocolError: the registry stored something else.
         Unreachable: the registry.
     """
+
+    def read(answer: Answer) -> Digest | None:
+        told(answer)
+        return _digest_said(answer)
+
     said = repository.ask(
         "PUT",
         repository.path(f"manifests/{reference}"),
-        _digest_said,
+        read,
         expected=(200, 201, 202),
         what=f"putting the manifest {reference}",
         headers={"Content-Type": media_type},

@@ -67,7 +67,7 @@ class TestPack:
         image = document["applications"][0]["images"][0]
         assert image.keys() == {
             "reference", "source", "digest", "media_type", "digest_preserved", "platforms", "image_ids", "size",
-            "shared_size",
+            "shared_size", "referrers",
         }  # fmt: skip
 
     def test_config(self, airbundle: Airbundle, layout: Path, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ class TestPlan:
         document = airbundle("plan", *wanted(layout), "--json", "--part-size", "64KiB").document
         assert document.keys() == {
             "name", "version", "applications", "shared_contents", "known_bytes", "unpacked_bytes",
-            "layers_to_compress", "part_bytes", "free_bytes", "notes",
+            "layers_to_compress", "part_bytes", "free_bytes", "notes", "referrers",
         }  # fmt: skip
         assert document["name"] == "one-two"
         assert document["free_bytes"] is None

@@ -269,6 +269,69 @@ def test_a_registry_that_is_not_there(source: RegistrySource) -> None:
         source.resolve(f"{address}/shop/web:1")
 
 
+def referring(server: Registry, memory: MemorySource) -> RegistryForm:
+    """Put an index of two platforms with three referrers at the registry."""
+    one = memory.make_image([b"one"], f"{server.address}/shop/one:1")
+    two = memory.make_image([b"two"], f"{server.address}/shop/two:1", platform="linux/arm64")
+    index = memory.make_index([one, two], f"{server.address}/shop/web:1")
+    sbom = memory.make_referrer(b"sbom", two.tree.root)
+    image = memory.refer(
+        index, memory.make_signature(index.tree.root), sbom, memory.make_signature(sbom.tree.root)
+    )
+    destination = RegistryDestination(server.address, PLAIN_HTTP)
+    outgoing = OutgoingImage(image.reference, image.tree, {}, image.referrers)
+    destination.put(outgoing, memory, SILENT.task(""))
+    destination.finish()
+    return image
+
+
+@pytest.mark.parametrize("has_api", [False, True])
+def test_referrers_cost_one_request_of_a_kind_for_each_digest(
+    fake: FakeRegistry, memory: MemorySource, source: RegistrySource, has_api: bool
+) -> None:
+    fake.quirks.referrers = has_api
+    image = referring(fake, memory)
+    fake.log.clear()
+    (found,) = source.resolve(str(image.reference))
+    assert isinstance(found, RegistryForm)
+    assert {one.digest for one in found.referrers} == {one.digest for one in image.referrers}
+    # The index, its two platforms, and three referrers.
+    subjects = 6
+    assert len(fake.requests("HEAD", "/manifests/sha256-")) == 3 * subjects
+    assert len(fake.requests("GET", "/referrers/")) == (subjects if has_api else 1)
+    assert len(fake.requests("GET", "/manifests/sha256-")) == (0 if has_api else subjects)
+    asked = [(entry.method, entry.path) for entry in fake.log]
+    assert len(asked) == len(set(asked)), "something was asked for twice"
+    source.resolve(str(image.reference))
+    again = [(entry.method, entry.path) for entry in fake.log[len(asked) :]]
+    assert not [path for _, path in again if "sha256-" in path or "/referrers/" in path]
+
+
+def test_nobody_asks_for_referrers_that_are_not_wanted(fake: FakeRegistry, memory: MemorySource) -> None:
+    image = referring(fake, memory)
+    fake.log.clear()
+    source = RegistrySource(PLAIN_HTTP, referrers=False)
+    (found,) = source.resolve(str(image.reference))
+    source.close()
+    assert isinstance(found, RegistryForm)
+    assert found.referrers == ()
+    assert not fake.requests("GET", "/referrers/")
+    assert not fake.requests("HEAD")
+
+
+def test_a_referrer_is_read_as_a_blob_too(
+    fake: FakeRegistry, memory: MemorySource, source: RegistrySource
+) -> None:
+    image = referring(fake, memory)
+    (found,) = source.resolve(str(image.reference))
+    assert isinstance(found, RegistryForm)
+    for referrer in found.referrers:
+        for blob in referrer.tree.blobs():
+            stream = source.open_blob(blob)
+            assert read_all(stream, blob.size) == memory.blobs[blob.digest]
+            stream.close()
+
+
 def through(tmp_path: Path, text: str) -> RegistrySource:
     """Return a source that knows a registries.conf, and nothing else of any machine."""
     (tmp_path / "registries.conf").write_text(text)

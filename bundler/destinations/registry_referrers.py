@@ -1,0 +1,169 @@
+"""Puts the referrers of an image into a registry, so that it lists them again.
+
+(distribution-spec 1.1, "Pushing Manifests with Subject"; cosign's tags.)
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
+
+from bundler.content.images import OnExistingTag, PutResult, ReferrerCounts
+from bundler.destinations.registry_plan import PushPlan, plan_push
+from bundler.errors import AirbundleError, MalformedDocument, PolicyRefused, Refused, Unauthorised
+from bundler.model.descriptor import Descriptor
+from bundler.model.digest import Digest
+from bundler.model.referrers import Referrer, schema_tag
+from bundler.transports.registry.client import Repository
+from bundler.transports.registry.manifests import find_manifest, put_manifest
+from bundler.transports.registry.referrers import find_referrers, put_in_schema_index, put_referrer
+from bundler.transports.registry.upload.uploader import Sent
+
+_MOST_NAMED = 4
+
+
+class ReferrerPush:
+    """The referrers of one image on their way into one repository: first ``survey``, then ``put``."""
+
+    def __init__(
+        self,
+        referrers: Sequence[Referrer],
+        repository: Repository,
+        on_existing_tag: OnExistingTag,
+        put_blobs: Callable[[PushPlan], Sent],
+    ) -> None:
+        """Prepare.
+
+        Args:
+            referrers: Of the image, each behind its subject.
+            repository: Where the image goes.
+            on_existing_tag: What is done with tags of cosign that stand for something else.
+            put_blobs: Sends what is not there of the blobs of a plan.
+        """
+        self._referrers = referrers
+        self._repository = repository
+        self._on_existing_tag = on_existing_tag
+        self._put_blobs = put_blobs
+        self._missing: list[Referrer] = []
+        self._notes: list[str] = []
+        self._put = self._there = self._left_out = 0
+        self._sent = Sent()
+
+    def survey(self, subjects: Collection[Digest]) -> None:
+        """Ask which of them are there already; nothing is changed.
+
+        Args:
+            subjects: Manifests and indexes of the image that will be there.
+
+        Raises:
+            PolicyRefused: a tag of cosign stands for something else, and must not be moved.
+            Unreachable, Refused, ProtocolError, DamagedContent: the registry.
+        """
+        listed: dict[Digest, set[Digest]] = {}
+        for referrer in _reachable(self._referrers, subjects):
+            existing = find_manifest(self._repository, referrer.tag or referrer.digest)
+            if referrer.is_listed and referrer.subject not in listed:
+                found = find_referrers(self._repository, referrer.subject)
+                listed[referrer.subject] = {descriptor.digest for descriptor in found}
+            is_listed = not referrer.is_listed or referrer.digest in listed[referrer.subject]
+            if existing == referrer.digest and is_listed:
+                self._there += 1
+            elif existing in (None, referrer.digest) or self._may_move(referrer, existing):
+                self._missing.append(referrer)
+
+    def put(self, result: PutResult, subjects: Collection[Digest]) -> PutResult:
+        """Put those that are not there; return the image's result with what became of them.
+
+        One that the registry refuses is left out, with a note: the image is there all the same.
+
+        Args:
+            result: Of the image.
+            subjects: Manifests and indexes of it that are there now.
+
+        Raises:
+            DamagedContent: a blob turned out damaged.
+            Unauthorised, Unreachable, ProtocolError: the registry.
+        """
+        reachable = _reachable(self._referrers, subjects)
+        unlisted: dict[Digest, dict[Digest, Descriptor]] = defaultdict(dict)
+        for referrer in (one for one in self._missing if _is_in(one, reachable)):
+            try:
+                if not self._put_one(referrer):
+                    unlisted[referrer.subject][referrer.digest] = referrer.listing()
+                self._put += 1
+            except (Refused, MalformedDocument) as error:
+                self._left_out += 1
+                self._explain(_names([referrer]), error)
+        for subject, entries in unlisted.items():
+            try:
+                put_in_schema_index(self._repository, subject, entries)
+            except (Refused, MalformedDocument) as error:
+                self._put -= len(entries)
+                self._left_out += len(entries)
+                self._explain(f"{schema_tag(subject)}, by which {len(entries)} referrers would be found", error)
+        return self.told(result, [one for one in self._referrers if not _is_in(one, reachable)])
+
+    def told(self, result: PutResult, unreachable: Sequence[Referrer]) -> PutResult:
+        """Return a result with what became of the referrers, of which some have no subject there."""
+        if unreachable:
+            self._notes.append(f"not pushed, since what they refer to is not there: {_names(unreachable)}")
+        return replace(
+            result,
+            status="pushed" if self._put else result.status,
+            bytes_sent=result.bytes_sent + self._sent.sent,
+            bytes_sent_again=result.bytes_sent_again + self._sent.again,
+            bytes_skipped=result.bytes_skipped + self._sent.kept,
+            notes=(*result.notes, *self._notes),
+            referrers=ReferrerCounts(self._put, self._there, self._left_out + len(unreachable)),
+        )
+
+    def _put_one(self, referrer: Referrer) -> bool:
+        """Put one; tell whether whoever asks for it will find it."""
+        plan = plan_push(referrer.tree)
+        self._sent = Sent.total([self._sent, self._put_blobs(plan)])
+        for digest, node in plan.documents:
+            if digest != plan.root:
+                put_manifest(self._repository, digest, node.raw, node.media_type)
+        root, name = referrer.node, referrer.tag or referrer.digest
+        says_it_lists = put_referrer(self._repository, name, root.raw, root.media_type)
+        return says_it_lists or not referrer.is_listed
+
+    def _may_move(self, referrer: Referrer, existing: Digest | None) -> bool:
+        name = f"{self._repository}:{referrer.tag}"
+        if self._on_existing_tag == "error":
+            raise PolicyRefused(
+                f"{name} stands for something else, {existing}",
+                advice="If signatures there may be replaced, allow to overwrite; else have them kept with skip.",
+            )
+        if self._on_existing_tag == "skip":
+            self._left_out += 1
+            self._notes.append(f"{name} stands for something else, {existing}, and was left alone")
+            return False
+        self._notes.append(f"{name} stood for something else before, {existing}")
+        return True
+
+    def _explain(self, what: str, error: AirbundleError) -> None:
+        if isinstance(error, Unauthorised):
+            raise error
+        self._notes.append(f"the registry did not take {what}: {error}")
+
+
+def _reachable(referrers: Iterable[Referrer], subjects: Collection[Digest]) -> list[Referrer]:
+    """Return the referrers whose subjects are there, or are such referrers themselves."""
+    held, found = set(subjects), []
+    for referrer in referrers:
+        if referrer.subject in held:
+            found.append(referrer)
+            held.add(referrer.digest)
+    return found
+
+
+def _is_in(referrer: Referrer, others: Iterable[Referrer]) -> bool:
+    return any(referrer is other for other in others)
+
+
+def _names(referrers: Sequence[Referrer]) -> str:
+    named = [one.tag or f"{one.digest} ({one.kind:.100})" for one in referrers]
+    more = len(named) - _MOST_NAMED
+    return ", ".join(named[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
