@@ -97,7 +97,8 @@ def test_the_engine_is_asked_once_for_each_group(near: Near, tmp_path: Path) -> 
     plan = plan_of(lambda name: near.source)
     manifest = write_bundle(plan, tmp_path, SMALL)
     asked = [[plan_name(plan, image_id) for image_id in names] for names in near.engine.saves]
-    assert asked == [["base"], ["erp", "crm", "shop"], ["alone"], ["twin"]]
+    # Two are asked for beside one another; which of them the engine hears first is chance.
+    assert sorted(asked) == sorted([["base"], ["erp", "crm", "shop"], ["alone"], ["twin"]])
     assert [archive.name for archive in manifest.archives] == ["shared", "erp", "shop", "zoo"]
     assert verify_bundle(open_bundle(tmp_path), "deep").ok
     for application, names in _APPLICATIONS.items():
