@@ -10,9 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from bundler.api.after_import import check as check
     from bundler.api.checks import verify as verify
     from bundler.api.copying import copy as copy
     from bundler.api.discovering import discover_images as discover_images
+    from bundler.api.locking import make_lock as make_lock
+    from bundler.api.locking import read_lock as read_lock
     from bundler.api.packing import pack as pack
     from bundler.api.parity import parity as parity
     from bundler.api.registry_access import AccessOptions as AccessOptions
@@ -45,14 +48,17 @@ _HOMES = {
     "Selection": "bundler.api.transfers",
     "answer": "bundler.api.requests",
     "answer_from_images": "bundler.api.requests",
+    "check": "bundler.api.after_import",
     "copy": "bundler.api.copying",
     "discover_images": "bundler.api.discovering",
     "extract": "bundler.api.transfers",
     "load": "bundler.api.transfers",
+    "make_lock": "bundler.api.locking",
     "open_bundle": "bundler.bundle.reader",
     "pack": "bundler.api.packing",
     "parity": "bundler.api.parity",
     "push": "bundler.api.transfers",
+    "read_lock": "bundler.api.locking",
     "repair": "bundler.api.repairing",
     "request": "bundler.api.requests",
     "verify": "bundler.api.checks",

@@ -169,6 +169,25 @@ class IncompleteBundle(AirbundleError):
         self.parts = parts
 
 
+class NotListed(AirbundleError):
+    """An image of the bundle is not at the place where it should be after the import."""
+
+    code = "not-listed"
+    exit_status = ExitStatus.INCOMPLETE
+    default_advice = "Run `airbundle load` or `airbundle push` for it, and see whether it fails."
+
+
+class OtherImage(AirbundleError):
+    """Under the name of an image of the bundle lies another image."""
+
+    code = "other-image"
+    exit_status = ExitStatus.DAMAGED
+    default_advice = (
+        "Find out who gave the name to another image; `load` and `push` with --on-existing-tag overwrite "
+        "give it back."
+    )
+
+
 class NotABundle(AirbundleError):
     """The directory holds no bundle."""
 
@@ -190,6 +209,20 @@ class PolicyRefused(AirbundleError):
     code = "policy-refused"
     exit_status = ExitStatus.REFUSED_BY_POLICY
     default_advice = "Change the option that set the rule, or what it protects."
+
+
+class LockRefused(PolicyRefused):
+    """What a lock names is missing, gone or different, or the lock does not name what is to be packed."""
+
+    code = "lock-refused"
+    default_advice = "See `airbundle lock --check`; `airbundle lock` makes the lock anew, if the change is meant."
+
+
+class SmokeFailed(PolicyRefused):
+    """A container of an imported image did not end as its smoke test demands."""
+
+    code = "smoke-failed"
+    default_advice = "Run the command by hand in a container of this image; see its output."
 
 
 class SignatureRefused(PolicyRefused):

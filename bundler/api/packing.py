@@ -7,21 +7,23 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bundler.api.registry_access import DEFAULT_ACCESS, AccessOptions, open_access, registries_of
+from bundler.api.resolving import Resolver
 from bundler.api.source_set import SourceSet
 from bundler.bundle.manifest import BundleManifest
 from bundler.bundle.names import check_application_name
 from bundler.bundle.parity.making import make_parity
 from bundler.bundle.reader import open_bundle
-from bundler.errors import NotFound
+from bundler.packing.locking.lock_file import Lock
 from bundler.packing.pack import check_reproducible, write_bundle
+from bundler.packing.planning.image_entry import ImageEntry, check_entry, entry_of
 from bundler.packing.planning.options import PackOptions
 from bundler.packing.planning.plan import PackPlan, PlannedImage, make_plan
 from bundler.packing.reuse.opening import open_reuse
 from bundler.packing.writing.output import OutputDirectory
 from bundler.progress import SILENT, Progress
 
-#: Image names, with or without a transport, by application.
-Applications = Mapping[str, Sequence[str]]
+#: Images by application: names with or without a transport, or entries that say more.
+Applications = Mapping[str, Sequence[str | ImageEntry]]
 
 
 @contextmanager
@@ -33,18 +35,21 @@ def planned(
     progress: Progress = SILENT,
     output: OutputDirectory | None = None,
     referrers: bool = True,
+    lock: Lock | None = None,
 ) -> Iterator[PackPlan]:
     """Find every image and plan the bundle; its sources stay open as long as the block lasts.
 
     Args:
-        applications: For each application the names of its images, as on the command line.
+        applications: For each application the names of its images, as on the command line, or entries.
         options: Their limits count here.
         access: How registries are reached.
         progress: Is told what goes on.
         output: Where a pipe on standard input is kept that long; without it such a pipe is refused.
         referrers: Take what refers to the images with them: signatures, attestations, SBOMs.
+        lock: Take exactly what it names.
 
     Raises:
+        LockRefused: the lock does not have an image, or not what there is.
         NotFound: an image is not there. Unreachable, Unauthorised: a source.
         UsageError: a file that cannot be read in any order.
         ConfigError: the applications contradict themselves or the rules for names.
@@ -52,18 +57,21 @@ def planned(
     limits = (options or PackOptions()).limits
     for name in applications:
         check_application_name(name)
-    registries = registries_of(name for names in applications.values() for name in names)
+    entries = {name: [entry_of(image) for image in images] for name, images in applications.items()}
+    registries = registries_of(entry.image for group in entries.values() for entry in group)
     reached = open_access(access, registries, limits=limits, progress=progress)
     with SourceSet(
         access=reached, limits=limits, progress=progress, output=output, referrers=referrers
     ) as sources:
-        images = []
-        for application, names in applications.items():
-            for name in names:
-                source, found = sources.find(name)
-                if not found:
-                    raise NotFound(f"{name} holds no image", advice=f"Leave it out, or mend it for {application}.")
-                images += [PlannedImage(application, image, source) for image in found]
+        images, resolver = [], Resolver(sources, lock)
+        for application, group in entries.items():
+            for entry in group:
+                check_entry(entry)
+                found = resolver.find(application, entry)
+                images += [
+                    PlannedImage(application, one, found.source, smoke=entry.smoke, rule=entry.rule)
+                    for one in found.images
+                ]
         try:
             yield make_plan(images, sources.notes())
         finally:
@@ -82,6 +90,7 @@ def pack(
     reuse: Sequence[Path | str] = (),
     cache: Path | str | None = None,
     cache_bytes: int | None = None,
+    lock: Lock | None = None,
     progress: Progress = SILENT,
     referrers: bool = True,
 ) -> BundleManifest:
@@ -98,6 +107,7 @@ def pack(
             One that is incomplete or damaged gives what is right of it.
         cache: Directory that keeps the blobs of packs, for later ones to reuse; created where it is missing.
         cache_bytes: What the cache may hold when no pack runs; default: 20 GiB.
+        lock: Take exactly what it names, see :mod:`bundler.api.locking`.
         progress: Is told what goes on.
         referrers: Take what refers to the images with them: signatures, attestations, SBOMs.
 
@@ -106,6 +116,7 @@ def pack(
 
     Raises:
         NotReproducible: with ``check``, a second pack gives other bytes. The first bundle stays where it is.
+        LockRefused: the lock does not have an image, or not what there is.
         OutputExists: the directory holds something else, or the beginning of another pack.
         AirbundleError: another of its subclasses. Repeated, the pack goes on where it was.
     """
@@ -114,13 +125,23 @@ def pack(
     with (
         open_reuse(reuse, cache, cache_bytes, limits=chosen.limits, progress=progress) as reused,
         planned(
-            applications, options=chosen, access=access, progress=progress, output=directory, referrers=referrers
+            applications,
+            options=chosen,
+            access=access,
+            progress=progress,
+            output=directory,
+            referrers=referrers,
+            lock=lock,
         ) as plan,
     ):
         manifest = write_bundle(plan, directory, chosen, progress, restart=restart, reuse=reused)
         if check:
             check_reproducible(plan, manifest, chosen, progress)
-    if chosen.parity is not None:
-        bundle = open_bundle(directory.path, limits=chosen.limits)
-        make_parity(bundle, chosen.parity, restart=restart, progress=progress)
+    _make_parity(directory, chosen, progress, restart=restart)
     return manifest
+
+
+def _make_parity(directory: OutputDirectory, options: PackOptions, progress: Progress, *, restart: bool) -> None:
+    if options.parity is not None:
+        bundle = open_bundle(directory.path, limits=options.limits)
+        make_parity(bundle, options.parity, restart=restart, progress=progress)

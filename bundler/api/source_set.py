@@ -47,6 +47,8 @@ class SourceSet:
         self._limits = limits
         self._referrers = referrers
         self._open: dict[tuple[str, str], ImageSource] = {}
+        # Several applications may have the same image: nobody is asked for it twice, and they get the same one.
+        self._found: dict[str, tuple[ImageSource, tuple[FoundImage, ...]]] = {}
 
     def find(self, text: str) -> tuple[ImageSource, tuple[FoundImage, ...]]:
         """Find what an image name stands for, and the source that has it.
@@ -55,6 +57,23 @@ class SourceSet:
             NotFound: nobody has it.
             Unreachable: the source does not answer.
         """
+        if text not in self._found:
+            self._found[text] = self._find(text)
+        return self._found[text]
+
+    def tags(self, repository: str) -> tuple[str, ...]:
+        """Return the tags of ``registry/repository``, which only registries have.
+
+        Raises:
+            NotFound: there is no such repository. Unauthorised, Refused, Unreachable: the registry.
+        """
+        from bundler.sources.registry import RegistrySource
+
+        source = self._source(ImageName("docker", "", repository))
+        assert isinstance(source, RegistrySource), "its maker is below"
+        return source.tags(repository)
+
+    def _find(self, text: str) -> tuple[ImageSource, tuple[FoundImage, ...]]:
         name = ImageName.parse(text)
         if not name.transport:
             return self._find_bare(name.image)

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import msgspec
 
-from bundler.bundle.names import SHARED, check_application_name, check_part_name, part_files
+from bundler.bundle.names import SHARED, check_application_name, check_part_name, check_smoke, part_files
 from bundler.bundle.referrer_rows import ReferrerRow, check_referrer_rows
 from bundler.content.compression import Encoder
 from bundler.content.hashing import sha256
@@ -43,6 +43,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         digest_preserved: the root is the one that the source has; ``False`` for images from a graph-driver
             store, which has none: there the image ID is what stays.
         referrers: what refers to it and travels with it, each behind its subject.
+        smoke: words of a command that is run in a container of it after an import, to see whether it works.
     """
 
     reference: str
@@ -53,6 +54,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     blobs: tuple[Digest, ...]
     digest_preserved: bool
     referrers: tuple[ReferrerRow, ...] = ()
+    smoke: tuple[str, ...] = ()
 
 
 class Application(msgspec.Struct, frozen=True, kw_only=True):
@@ -312,6 +314,7 @@ def _check_image(image: Image, held: Mapping[Digest, Blob]) -> None:
         raise MalformedDocument(f"{_WHAT}: {image.reference} does not list its own manifest")
     if image.descriptor.size != held[image.descriptor.digest].size:
         raise MalformedDocument(f"{_WHAT}: the manifest of {image.reference} has two sizes")
+    check_smoke(image.smoke, image.reference)
     if len(image.platforms) != len(image.image_ids):
         raise MalformedDocument(f"{_WHAT}: {image.reference} has not one image ID for each platform")
     if image.referrers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from bundler.errors import ConfigError, MalformedDocument
 
@@ -23,6 +24,7 @@ _FEWEST_DIGITS = 3
 
 _PORTABLE = re.compile(r"[a-z0-9][a-z0-9._-]*", re.ASCII)
 _LONGEST_NAME = 60
+_SMOKE_WORDS, _SMOKE_WORD_CHARS = 100, 4_096
 # Windows opens a device for these, whatever follows the first dot.
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.ASCII)
 _SYSTEM_FILES = frozenset(
@@ -104,3 +106,14 @@ def check_part_name(file: str, archive: str) -> None:
     match = _PART.fullmatch(file)
     if match is None or match[1] != archive or _DEVICES.fullmatch(file):
         raise MalformedDocument(f"bundle.json names a part {file!r:.100} in the archive {archive!r:.100}")
+
+
+def check_smoke(words: Sequence[str], whose: str) -> None:
+    """Refuse a smoke test that no engine could run; none at all, ``()``, is right.
+
+    Raises:
+        ConfigError: its first word is empty, one has a NUL or more than 4096 characters, or there are over 100.
+    """
+    too_much = len(words) > _SMOKE_WORDS or any(len(word) > _SMOKE_WORD_CHARS for word in words)
+    if words and (not words[0] or too_much or any("\0" in word for word in words)):
+        raise ConfigError(f"{whose}: smoke is no command", advice='Write its words as a list: ["nginx", "-v"].')

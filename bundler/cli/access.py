@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bundler.api.registry_access import AccessOptions
 from bundler.cli.console import Console
 from bundler.errors import UsageError
+from bundler.packing.planning.image_entry import ImageEntry, entry_of
 
 #: No registry takes a longer one; a token of a cloud has some KiB.
 _LONGEST_PASSWORD = 64 << 10
@@ -26,7 +27,7 @@ class AccessWishes:
 
 
 def read_access(
-    console: Console, wishes: AccessWishes, applications: Mapping[str, Sequence[str]] | None = None
+    console: Console, wishes: AccessWishes, applications: Mapping[str, Sequence[str | ImageEntry]] | None = None
 ) -> AccessOptions:
     """Return what the options say; the password is read from standard input if it is to come from there.
 
@@ -36,7 +37,7 @@ def read_access(
     """
     password = None
     if wishes.password_stdin:
-        named = [name for names in (applications or {}).values() for name in names]
+        named = [entry_of(image).image for images in (applications or {}).values() for image in images]
         if any(name.partition(":")[2].partition(":")[0] == "-" for name in named):
             raise UsageError("both an image and a password are to come from standard input")
         password = _read_password()

@@ -15,6 +15,8 @@ COMMANDS = {
     "Near side": {
         "plan": "Say what a pack would do: images, what is shared, sizes, parts, free space. Nothing is written.",
         "pack": "Pack images, grouped by application, into a bundle of parts that fit the medium.",
+        "lock": "Resolve every image, choose tags by version, and write down what `pack --locked` then takes "
+        "exactly.",
         "discover": "Find the images that projects name, and print a configuration for pack: one application per "
         "project.",
     },
@@ -36,6 +38,8 @@ COMMANDS = {
     "Far side": {
         "load": "Load images into the Docker engine that the docker command uses, and check that they are there.",
         "push": "Push images to a registry straight from the parts; what is there already is not sent.",
+        "check": "Check an import: each image is there, is the bundle's, and passes its smoke test. Changes "
+        "nothing.",
         "extract": "Extract images to an OCI layout directory or a docker-archive.",
     },
     "Tools": {

@@ -96,6 +96,19 @@ Items = Annotated[
         show_default=False,
     ),
 ]
+Locked = Annotated[
+    bool,
+    typer.Option(
+        "--locked",
+        help="Take exactly what airbundle.lock names, which lies beside CONFIG; refuse if that cannot be.",
+    ),
+]
+LockFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--lock-file", metavar="FILE", help="Likewise, with a lock of another name or place.", show_default=False
+    ),
+]
 BundleName = Annotated[
     str | None,
     typer.Option(

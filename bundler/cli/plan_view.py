@@ -82,6 +82,9 @@ def _show_images(console: Console, plan: PackPlan) -> None:
             )
         )
     show_table(console, rows)
+    for image in plan.images:
+        if image.rule:
+            console.line(f"chosen   {image.reference.familiar} by {image.rule}")
     console.line()
 
 
@@ -140,6 +143,8 @@ def _image(plan: PackPlan, image: PlannedImage) -> dict[str, object]:
         "shared_contents": sum(plan.placement[key] == SHARED for key in plan.keys(found)),
         "referrers": _referrers(found),
         "notes": list(found.left_out) if isinstance(found, RegistryForm) else [],
+        **({"chosen_by": image.rule} if image.rule else {}),
+        **({"smoke": list(image.smoke)} if image.smoke else {}),
     }
 
 

@@ -12,6 +12,7 @@ from bundler.content.compression import Encoder
 from bundler.errors import UsageError
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.packing.planning.config import PackConfig, read_config, read_rules
+from bundler.packing.planning.image_entry import ImageEntry
 from bundler.packing.planning.options import DEFAULT_PART_SIZE, PackOptions, parse_part_size
 
 _APPLICATION_IMAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.*)", re.ASCII | re.DOTALL)
@@ -43,33 +44,41 @@ def is_application_image(word: str) -> bool:
     return _APPLICATION_IMAGE.fullmatch(word) is not None
 
 
-def read_request(items: Sequence[str], wishes: Wishes) -> tuple[dict[str, list[str]], PackOptions]:
-    """Return the image names of each application, and the options.
+def read_request(items: Sequence[str], wishes: Wishes) -> tuple[dict[str, list[str | ImageEntry]], PackOptions]:
+    """Return the images of each application, and the options.
 
     Raises:
         UsageError: two configuration files, nothing to pack, or an option out of bounds.
         ConfigError: the configuration file is not what its schema says.
     """
-    named: dict[str, list[str]] = {}
-    files = []
+    named: dict[str, list[str | ImageEntry]] = {}
     for item in items:
         match = _APPLICATION_IMAGE.fullmatch(item)
-        if match is None:
-            files.append(Path(item))
-        else:
+        if match is not None:
             named.setdefault(match[1], []).append(match[2])
-    if len(files) > 1:
-        raise UsageError(
-            f"two configuration files: {files[0]} and {files[1]}", advice="Images are named APP=IMAGE."
-        )
-    config = read_config(files[0], wishes.limits) if files else None
+    file = config_file(items)
+    config = read_config(file, wishes.limits) if file is not None else None
     if config is not None:
         for name, application in config.applications.items():
             named[name] = [*application.images, *named.get(name, [])]
     if not named:
         raise UsageError("there is nothing to pack", advice="Name a configuration file, or images as APP=IMAGE.")
-    rename = read_rules(config.rename, files[0], wishes.limits) if config is not None and config.rename else ()
+    rename = read_rules(config.rename, file, wishes.limits) if config and file and config.rename else ()
     return named, replace(_options(wishes, config), rename=rename)
+
+
+def config_file(items: Sequence[str]) -> Path | None:
+    """Return the configuration file among the arguments; ``None`` if there are only images.
+
+    Raises:
+        UsageError: there are two.
+    """
+    files = [Path(item) for item in items if not is_application_image(item)]
+    if len(files) > 1:
+        raise UsageError(
+            f"two configuration files: {files[0]} and {files[1]}", advice="Images are named APP=IMAGE."
+        )
+    return files[0] if files else None
 
 
 def _options(wishes: Wishes, config: PackConfig | None) -> PackOptions:

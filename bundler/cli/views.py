@@ -91,6 +91,7 @@ def _image(manifest: BundleManifest, image: Image) -> dict[str, object]:
         "digest": image.descriptor.digest,
         "media_type": image.descriptor.media_type,
         "digest_preserved": image.digest_preserved,
+        **({"smoke": list(image.smoke)} if image.smoke else {}),
         "platforms": list(image.platforms),
         "image_ids": list(image.image_ids),
         "size": _size(manifest, image),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -104,8 +105,9 @@ class RegistryDestination:
         self.stopping = Stopping()
         self._explainer = Explainer(self._client)
         self._projects = ProjectMaker(self._client, is_wanted=create_projects)
-        # In which repository a blob is known to be; only the registry's own word is entered.
-        self._homes: dict[Digest, str] = {}
+        # In which repositories a blob is known to be; only the registry's own word is entered. All are kept:
+        # images of several repositories are on their way at once, and none is asked for a blob twice.
+        self._homes: defaultdict[Digest, dict[str, None]] = defaultdict(dict)
         self._underway = Underway()
 
     def target(self, reference: Reference) -> Reference:
@@ -116,6 +118,10 @@ class RegistryDestination:
             UsageError: a rename rule makes no sense.
         """
         return self._naming.target(self._destination, reference)
+
+    def repository(self, target: Reference) -> Repository:
+        """Return the repository of a name that an image gets here, for reading."""
+        return Repository(self._client, target.repository)
 
     def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
         """Push an image: blobs, then manifests, then indexes, and the tag last.
@@ -221,7 +227,8 @@ class RegistryDestination:
     ) -> PutResult:
         same, notes = existing == plan.root, plan.notes
         if same:
-            self._homes.update((blob.digest, target.repository) for blob in plan.blobs)
+            for blob in plan.blobs:
+                self._homes[blob.digest][target.repository] = None
         else:
             notes = (*notes, f"{target} stands for another image, {existing}, and was left alone")
         task.advance(plan.size)
@@ -251,7 +258,7 @@ class RegistryDestination:
     def _put_blob_alone(
         self, repository: Repository, blob: Descriptor, reader: BlobReader, task: Task, stopping: Stopping
     ) -> Sent:
-        if self._homes.get(blob.digest) == repository.name or has_blob(repository, blob):
+        if repository.name in self._homes[blob.digest] or has_blob(repository, blob):
             task.advance(blob.size)
             self._uploader.forget(repository, blob)
             sent = Sent(kept=blob.size)
@@ -259,12 +266,12 @@ class RegistryDestination:
             task.describe(f"sending {blob.digest.short} to {repository}")
             begin = partial(self._begin_upload, repository, blob)
             sent = self._uploader.upload(repository, blob, reader, task, begin=begin, stopping=stopping)
-        self._homes[blob.digest] = repository.name
+        self._homes[blob.digest][repository.name] = None
         return sent
 
     def _begin_upload(self, repository: Repository, blob: Descriptor) -> UploadState | None:
         """Begin an upload, unless the registry takes the blob over from a repository that has it."""
-        sibling = self._homes.get(blob.digest)
+        sibling = next(iter(self._homes[blob.digest]), None)
         if sibling is not None:
             # A registry may forbid or lack this; then the blob is sent as any other.
             with contextlib.suppress(Refused, NotFound):

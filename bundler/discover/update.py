@@ -14,7 +14,7 @@ from bundler.discover.hits import Discovery, FoundApplication, FoundImage
 from bundler.discover.output import comment_of, quoted
 from bundler.discover.reading import decode
 from bundler.discover.references import read_reference
-from bundler.discover.trees import list_at
+from bundler.discover.trees import list_at, mappings_in, text_at
 from bundler.discover.yaml_documents import parse_documents
 from bundler.errors import ConfigError
 from bundler.model.limits import Limits
@@ -118,9 +118,14 @@ def _is_shared(images: yaml.SequenceNode, application: yaml.Node) -> bool:
 def _edit_images(
     text: str, node: yaml.SequenceNode, application: FoundApplication, line_end: str
 ) -> tuple[list[_Edit], list[Change]]:
-    listed = {entry: _reference(entry.value) for entry in node.value if isinstance(entry, yaml.ScalarNode)}
+    names, repositories = _listed(node)
+    listed = {entry: _reference(entry.value) for entry in names}
     known = {reference for reference in listed.values() if reference is not None}
-    new = [image for image in application.images if image.reference not in known]
+    new = [
+        image
+        for image in application.images
+        if image.reference not in known and _name(image.reference) not in repositories
+    ]
     found = {image.reference for image in application.images}
     edits, changes = [], []
     for entry, reference in listed.items():
@@ -138,6 +143,20 @@ def _edit_images(
     return edits, changes
 
 
+def _listed(images: yaml.SequenceNode) -> tuple[list[yaml.ScalarNode], set[str | None]]:
+    """Return the names that are listed, alone or in mappings, and repositories of which a rule chooses the tag."""
+    names, repositories = [], set()
+    for entry in images.value:
+        name = _value(entry, "image") if isinstance(entry, yaml.MappingNode) else entry
+        if not isinstance(name, yaml.ScalarNode):
+            continue
+        if isinstance(entry, yaml.MappingNode) and (_value(entry, "version") or _value(entry, "tags")):
+            repositories.add(_name(name.value))
+        else:
+            names.append(name)
+    return names, repositories
+
+
 def _append(text: str, node: yaml.SequenceNode, images: list[FoundImage], line_end: str) -> _Edit:
     last = node.value[-1]
     if node.flow_style:
@@ -146,7 +165,7 @@ def _append(text: str, node: yaml.SequenceNode, images: list[FoundImage], line_e
     # A list that stands in the column of its key begins with the dash of its first item.
     column = " " * node.start_mark.column
     lines = [f"{column}- {quoted(image.image)}  # {comment_of(image)}" for image in images]
-    return _insert_lines(text, last.end_mark.index, lines, line_end)
+    return _insert_lines(text, _end_of_content(last), lines, line_end)
 
 
 def _new_application(
@@ -202,8 +221,9 @@ def _check(text: str, name: str, discovery: Discovery, changes: list[Change], li
     tree = documents[0].tree if documents else None
     for application in discovery.applications:
         images = list_at(tree, "applications", application.name, "images")
-        listed = {_reference(str(image)) for image in images}
+        listed = {_reference(text_at(one, "image") or str(one)) for one in images}
+        chosen = {_name(text_at(one, "image")) for one in mappings_in(images) if "version" in one or "tags" in one}
         kept = [one.before for one in changes if one.application == application.name and not one.after]
         wanted = {image.reference for image in application.images} | {_reference(one) for one in kept}
-        if not listed >= wanted:
+        if any(one is None or _name(one) not in chosen for one in wanted - listed):
             raise ConfigError(f"{name} is written in a way that cannot be edited", advice=_BY_HAND)

@@ -19,6 +19,7 @@ CHANGEABLE = (
     "layer_bytes",
     "layer_ratio",
     "window_log",
+    "tags",
     "discovered_bytes",
     "discovered_files",
     "yaml_nodes",
@@ -52,7 +53,7 @@ class Limits:
         table_bytes: size of the list of all images of a layout or archive: its index.json, its manifest.json.
         bundle_manifest_bytes: size of bundle.json, of SHA256SUMS, of a request, and of answer.json.
         parity_table_bytes: size of parity.json, which holds a copy of bundle.json.
-        config_bytes: size of the configuration file of a pack, and of a file of rename rules.
+        config_bytes: size of the configuration file of a pack, of its lock, and of a file of rename rules.
         signature_bytes: size of a detached signature, and of a file with a public key.
         version_file_bytes: size of ``oci-layout``.
         cache_entry_bytes: size of what a cache notes beside a blob.
@@ -82,9 +83,12 @@ class Limits:
         error_body_bytes: how much of a registry's error answer is read; the answer of a token service.
         challenge_chars: how much of one WWW-Authenticate header is read.
         redirects: answers to one request that only lead elsewhere.
+        tags: tags of one repository, where a version range or a pattern chooses one.
+        tag_pages: answers in which a registry lists them.
         engine_answer_bytes: an engine's answer to a question.
         engine_line_bytes: one line of an engine's answer to a load.
         engine_messages: what is kept of the lines in which an engine says what it loaded.
+        smoke_output_bytes: what is kept of the output of a smoke test, its end.
         discovered_bytes: size of one file in which images are looked for; of all Compose files of a project
             together; of what the variables in them make, in characters.
         discovered_files: files and directories that one search looks at.
@@ -134,9 +138,12 @@ class Limits:
     error_body_bytes: int = 64 * _KIB
     challenge_chars: int = 8 * _KIB
     redirects: int = 5
+    tags: int = 200_000
+    tag_pages: int = 2_000
     engine_answer_bytes: int = 64 * _MIB
     engine_line_bytes: int = 1 * _MIB
     engine_messages: int = 1_000
+    smoke_output_bytes: int = 4 * _KIB
     discovered_bytes: int = 64 * _MIB
     discovered_files: int = 100_000
     yaml_nodes: int = 2_000_000

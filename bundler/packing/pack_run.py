@@ -146,4 +146,5 @@ class PackRun:
             blobs=tuple(blob.digest for blob in carried(form or tree)),
             digest_preserved=form is not None,
             referrers=tuple(map(ReferrerRow.of, form.referrers)) if form else (),
+            smoke=image.smoke,
         )

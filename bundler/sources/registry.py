@@ -29,6 +29,7 @@ from bundler.transports.registry.manifests import fetch_manifest, fetch_unknown
 from bundler.transports.registry.prefetch import Opener, Prefetch
 from bundler.transports.registry.products.explaining import Explainer
 from bundler.transports.registry.retries import Retries
+from bundler.transports.registry.tags import list_tags
 
 
 class RegistrySource:
@@ -131,6 +132,18 @@ class RegistrySource:
         ]
         passed = [f"the mirror {name} is passed over: {why}" for name, why in self._passed_over.items()]
         return (*passed, *limits)
+
+    def tags(self, name: str) -> tuple[str, ...]:
+        """Return all tags of the repository of a reference.
+
+        Raises:
+            InvalidReference: the name is none.
+            NotFound, Unauthorised, Refused, Unreachable, ProtocolError, LimitExceeded: the registry.
+        """
+        # Mirrors may lag behind, or lack some: what there is, the registry itself says.
+        route = self._access.routes.to(self._access.routes.expand(name))[-1]
+        client = self._client(self._access.address(route.reference.registry, route))
+        return list_tags(Repository(client, route.reference.repository))
 
     def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
         """Yield the wanted blobs of an image that this source resolved, in the order of its tree.

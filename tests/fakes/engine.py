@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from tests.fakes.engine_archives import LoadFailed
+from tests.fakes.engine_containers import FakeContainers
 from tests.fakes.engine_stores import ClassicStore, ContainerdStore, Store
 
 _PIECE = 64 << 10
@@ -69,6 +70,7 @@ class FakeEngine:
         host: what ``DOCKER_HOST`` would have to say.
         uploads: the names of the files of each archive that was loaded, in order.
         saves: the names in each request for saved images, in order.
+        containers: those that are there, and what was asked for.
     """
 
     version: str = "20.10.24"
@@ -78,6 +80,7 @@ class FakeEngine:
     faults: Faults = field(default_factory=Faults)
     uploads: list[list[str]] = field(default_factory=list)
     saves: list[list[str]] = field(default_factory=list)
+    containers: FakeContainers = field(default_factory=FakeContainers)
     host: str = ""
 
     def __post_init__(self) -> None:
@@ -150,12 +153,28 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if match := re.fullmatch(r"/images/(.+)/json", path):
             found = engine.store.inspect(match[1])
             return self._send_json(found) if found else self._missing(match[1])
+        if match := re.fullmatch(r"/containers/([^/]+)/(json|logs)", path):
+            container = engine.containers.by_name.get(match[1])
+            if container is None:
+                return self._missing(match[1])
+            if match[2] == "logs":
+                return self._send(200, container.frames)
+            return self._send_json({"State": container.state})
         return self._send_json({"message": "page not found"}, 404)
 
     def do_POST(self) -> None:
         path, query = self._target()
         if path == "/images/load":
             return self._load()
+        if match := re.fullmatch(r"/containers/(?:create|([^/]+)/(start|kill|wait))", path):
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            containers = self.engine.containers
+            status, answer = (
+                containers.post(match[1], match[2])
+                if match[1]
+                else containers.create(query["name"][0], json.loads(body))
+            )
+            return self._send(status, b"" if answer is None else json.dumps(answer).encode())
         if match := re.fullmatch(r"/images/(.+)/tag", path):
             found = self.engine.store.find(match[1])
             if found is None:
@@ -165,7 +184,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return self._send_json({"message": "page not found"}, 404)
 
     def do_DELETE(self) -> None:
-        match = re.fullmatch(r"/images/(.+)", self._target()[0])
+        path = self._target()[0]
+        if path.startswith("/containers/"):
+            status, _ = self.engine.containers.remove(path.rpartition("/")[2])
+            return self._send(status, b"")
+        match = re.fullmatch(r"/images/(.+)", path)
         if match is None or self.engine.store.find(match[1]) is None:
             return self._missing(match[1] if match else "")
         self.engine.store.remove(match[1])

@@ -75,6 +75,7 @@ class Quirks:
             says so in its answer to the PUT.
         referrers_page: how many referrers one answer lists; all if that is 0.
         referrers_host: where the next page is, instead of here.
+        tags_page: most tags in one answer, whatever is asked for.
     """
 
     largest_request: int | None = None
@@ -99,6 +100,7 @@ class Quirks:
     referrers: bool = False
     referrers_page: int = 0
     referrers_host: str = ""
+    tags_page: int = 1 << 30
 
 
 class FakeRegistry:
@@ -306,8 +308,12 @@ class _RegistryHandler(_Handler):
     # -- what is there --------------------------------------------------------------------------------------
 
     def _tags(self, name: str, rest: str, query: dict[str, str]) -> None:
-        tags = sorted(self.server.fake.store.repo(name).tags)
-        self.reply(200, json.dumps({"name": name, "tags": tags}).encode(), {"Content-Type": "application/json"})
+        tags = [tag for tag in sorted(self.server.fake.store.repo(name).tags) if tag > query.get("last", "")]
+        most = min(int(query.get("n", 1 << 30)), self.server.fake.quirks.tags_page)
+        headers = {"Content-Type": "application/json"}
+        if len(tags) > most:
+            headers["Link"] = f'</v2/{name}/tags/list?last={tags[most - 1]}&n={most}>; rel="next"'
+        self.reply(200, json.dumps({"name": name, "tags": tags[:most]}).encode(), headers)
 
     def _manifests(self, name: str, rest: str, query: dict[str, str]) -> None:
         store = self.server.fake.store

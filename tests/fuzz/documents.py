@@ -16,6 +16,7 @@ from bundler.model.image import ImageTree
 from bundler.model.image_config import parse_image_config
 from bundler.model.json_documents import canonical_json, parse_json
 from bundler.model.manifest import Index, Manifest, parse_manifest
+from bundler.packing.locking.lock_file import Lock, LockedImage, LockEntry, parse_lock, write_lock
 from bundler.packing.planning.config import PackConfig, parse_config
 from bundler.packing.resume.journal import parse_journal
 from bundler.packing.reuse.entries import Entry, parse_entry, write_entry
@@ -135,6 +136,35 @@ def _yaml(data: bytes) -> None:
         assert found.applications
 
 
+def _lock(data: bytes) -> None:
+    found = attempt(lambda: parse_lock(data, "airbundle.lock", LIMITS), ConfigError)
+    if isinstance(found, Lock):
+        assert parse_lock(write_lock(found), "airbundle.lock") == found
+        assert all(entry.where.isprintable() and entry.images for entry in found.entries)
+        assert all(
+            (image.digest is None) != (image.image_id is None) for entry in found.entries for image in entry.images
+        )
+
+
+_LOCK = write_lock(
+    Lock(
+        (
+            LockEntry(
+                application="shop",
+                image="docker://reg.test/app",
+                version=">=1.4 <2",
+                source="registry",
+                where="reg.test",
+                resolved="2026-11-30T10:00:00Z",
+                images=(
+                    LockedImage(reference="reg.test/app:1.4.9", digest=sha256(b""), platforms=("linux/arm64",)),
+                ),
+            ),
+        )
+    )
+)
+
+
 def _image_documents() -> list[bytes]:
     source = MemorySource()
     images = [source.make_image([b"base", b"1"], "x", platform=f"linux/{name}") for name in ("amd64", "arm64")]
@@ -184,6 +214,9 @@ TARGETS = (
     Target("cache-entry", _cache_entry, (_CACHE_ENTRY, write_entry(Entry(digest=sha256(b""), size=0)))),
     Target("v1-ids", _v1_ids, (_V1_CONFIG, *_DOCUMENTS)),
     Target(
+        "lock", _lock, (_LOCK, _LOCK.replace(b'"digest"', b'"image_id"'), json.dumps(json.loads(_LOCK)).encode())
+    ),
+    Target(
         "pack-config",
         _yaml,
         (
@@ -191,6 +224,8 @@ TARGETS = (
             b"    images: [shop/web:1, shop/api:1]\n",
             b'{"applications": {"a": {"images": ["oci:x"]}}, "level": 3, "compression": "gzip"}',
             b"a: &x [1, 2]\nb: *x\nc: 2026-11-01\n",
+            b"applications:\n  a:\n    images:\n    - {image: 'docker://r.test/a', version: '>=1.4 <2 || ^3'}\n"
+            b"    - {image: r.test/b, tags: 'v1.*-alpine', smoke: [nginx, -v]}\n",
         ),
     ),
 )

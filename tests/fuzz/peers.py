@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import urllib3
@@ -28,6 +29,7 @@ from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.json_documents import canonical_json, parse_json
 from bundler.sources.index_referrers import IndexReferrers
+from bundler.transports.engine.containers import tail_of_output
 from bundler.transports.engine.facts import parse_available, parse_engine_image, parse_engine_info, parse_image_ids
 from bundler.transports.engine.load_answer import read_load_answer
 from bundler.transports.registry.access.auth_files import HelperEntry, parse_auth_file
@@ -125,6 +127,17 @@ def _load_answer(data: bytes) -> None:
     whole = read(len(data) or 1)
     assert read(1) == whole == read(13)
     assert isinstance(whole, str) or all(text.isprintable() for text in whole)
+
+
+def _container_output(data: bytes) -> None:
+    limits = replace(LIMITS, smoke_output_bytes=64)
+
+    def read(step: int) -> bytes:
+        return tail_of_output([data[start : start + step] for start in range(0, len(data), step)], limits)
+
+    whole = read(len(data) or 1)
+    assert read(1) == whole == read(13)
+    assert len(whole) <= 64
 
 
 def _engine(data: bytes) -> None:
@@ -267,6 +280,11 @@ TARGETS = (
         _load_answer,
         (b'{"stream":"Loaded image: a:1\\n"}\r\n{"stream":"x"}\n', b'{"errorDetail":{"message":"no"}}\n',
          b'{"status":"x","progressDetail":{}}\n\n'),
+    ),
+    Target(
+        "container-output",
+        _container_output,
+        (b"\1\0\0\0\0\0\0\3abc\2\0\0\0\0\0\0\0\1\0\0\0\0\0\0\2de", b"text without frames", b"\1\0\0"),
     ),
     Target(
         "engine",

@@ -14,6 +14,7 @@ from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
 from bundler.model.referrers import cosign_tags, parse_cosign_tag, parse_schema_tag, schema_tag
 from bundler.model.sizes import parse_size
+from bundler.model.versions import Version, VersionRange
 from bundler.packing.planning.options import parse_part_size
 from tests.fuzz.target import LIMITS, SAMPLES, Target, attempt, text_of
 
@@ -84,6 +85,17 @@ def _file_name(data: bytes) -> None:
         assert not set(name) - set("abcdefghijklmnopqrstuvwxyz0123456789._-")
 
 
+def _version_range(data: bytes) -> None:
+    text = text_of(data)
+    found = attempt(lambda: VersionRange.parse(text), UsageError)
+    for one in ("0.0.0", "1.4.2", "1.4.2-rc.1", "9.0.0"):
+        version = Version.find(one)
+        assert version is not None
+        assert isinstance(found, str) or found.holds(version) in (True, False)
+    version = Version.find(text)
+    assert version is None or Version.find(str(version)) == version
+
+
 def _sums(data: bytes) -> None:
     found = sum_of_bundle_json(data)
     assert found is None or found.encode() in data
@@ -134,6 +146,11 @@ TARGETS = (
             b"busybox", b"docker://reg.test/a:1", b"docker-daemon:a:1", b"docker-archive:a.tar:a:1",
             b"docker-archive:a.tar:@0", b"oci:dir", b"oci-archive:a.tar:1", b"bundle:dir:a:1", b"docker-archive:-",
         ),
+    ),
+    Target(
+        "version-range",
+        _version_range,
+        (b">=1.4 <2", b"^1.2.3-rc.1 || ~0.3", b"1.2 - 3.x", b"!=1.4.*, >0", b"v1.2.3-a.0+b", b"*"),
     ),
     Target(
         "file-name",

@@ -15,6 +15,7 @@ import zstandard
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bundler.api.locking import read_lock
 from bundler.bundle.manifest import parse_bundle_manifest
 from bundler.bundle.parity.table import parse_parity_table
 from bundler.content.compression import CREDIT_BYTES, DecompressedStream
@@ -37,6 +38,7 @@ from bundler.model.limits import Limits
 from bundler.model.manifest import parse_manifest
 from bundler.model.naming.table import parse_table as parse_renames
 from bundler.model.referrers import Lead
+from bundler.packing.locking.lock_file import Lock, LockedImage, LockEntry, parse_lock, write_lock
 from bundler.packing.planning.config import read_config
 from bundler.packing.reuse.entries import Entry, parse_entry, write_entry
 from bundler.transports.archive_files import open_archive
@@ -48,6 +50,7 @@ from bundler.transports.oci_layout import OciLayout
 from bundler.transports.registry.address import RegistryAddress
 from bundler.transports.registry.client import RegistryClient, Repository
 from bundler.transports.registry.referrers import find_referrers, parse_referrers
+from bundler.transports.registry.tags import list_tags
 from bundler.transports.saved_index import named_roots
 from bundler.trust.signatures import verify_signature
 from tests.fakes import http_peers
@@ -216,6 +219,31 @@ def _engine(limits: Limits, _: Path) -> object:
             client.close()
 
 
+def _tags(limits: Limits, _: Path) -> object:
+    with FakeRegistry() as fake:
+        fake.store.repo("a").tags = dict.fromkeys("12345", "x")
+        fake.quirks.tags_page = 1
+        client = RegistryClient(RegistryAddress(fake.address, True), limits=limits)
+        try:
+            return list_tags(Repository(client, "a"))
+        finally:
+            client.close()
+
+
+def _lock_file(limits: Limits, directory: Path) -> object:
+    path = directory / "airbundle.lock"
+    path.write_bytes(write_lock(Lock(())).ljust(200, b"\n"))
+    return read_lock(path, limits)
+
+
+def _two_locked(limits: Limits, _: Path) -> object:
+    images = tuple(LockedImage(reference=f"a.test/a:{number}", digest=sha256(b"x")) for number in range(2))
+    entry = LockEntry(
+        application="a", image="oci:x", source="oci", where="x", resolved="2026-11-30T10:00:00Z", images=images
+    )
+    return parse_lock(write_lock(Lock((entry,))), "it", limits)
+
+
 def _padded(data: bytes, length: int) -> bytes:
     return data + b" " * (length - len(data))
 
@@ -307,6 +335,10 @@ INPUTS = (
     Input("bundle_manifest_bytes", len(_TABLE), _bundle),
     Input("parity_table_bytes", len(_PARITY), lambda on, _: parse_parity_table(_PARITY, on)),
     Input("config_bytes", 100, _config_file, ConfigError),
+    Input("config_bytes", 200, _lock_file, ConfigError),
+    Input("images", 2, _two_locked, ConfigError),
+    Input("tags", 5, _tags),
+    Input("tag_pages", 5, _tags),
     Input("signature_bytes", 400, _key_file, UsageError),
     Input("version_file_bytes", 50, _version_file),
     Input("cache_entry_bytes", 300, lambda on, _: parse_entry(_padded(_CACHE_ENTRY, 300), on)),

@@ -16,6 +16,7 @@ from bundler.cli.limits import read_limits
 from bundler.cli.main import main
 from bundler.errors import AirbundleError, LimitExceeded, MalformedDocument, UsageError
 from bundler.model.limits import CHANGEABLE, DEFAULT_LIMITS, Limits, beyond
+from bundler.transports.engine.containers import tail_of_output
 from bundler.transports.engine.load_answer import read_load_answer
 from bundler.transports.registry.answers import failure
 from bundler.transports.registry.challenges import parse_challenges
@@ -23,7 +24,7 @@ from bundler.transports.registry.wire import Answer
 from tests.limits.inputs import INPUTS, SAMPLES, Input
 
 #: These cut off what is too long instead of refusing it; each has a test of its own below.
-_CUT_OFF = {"error_body_bytes", "challenge_chars", "engine_messages"}
+_CUT_OFF = {"error_body_bytes", "challenge_chars", "engine_messages", "smoke_output_bytes"}
 
 
 @pytest.mark.parametrize("given", INPUTS, ids=lambda given: given.limit)
@@ -65,6 +66,12 @@ def test_so_many_messages_of_an_engine_are_kept() -> None:
     for kept in (3, 4, 5):
         found = read_load_answer([answer], "loading", replace(Limits(), engine_messages=kept))
         assert found == ("0", "1", "2", "3")[:kept]
+
+
+def test_so_much_of_the_output_of_a_smoke_test_is_kept() -> None:
+    frame = b"\1\0\0\0\0\0\0\5hello"
+    for kept, expected in ((5, b"hello"), (4, b"ello")):
+        assert tail_of_output([frame], replace(Limits(), smoke_output_bytes=kept)) == expected
 
 
 def test_a_number_that_is_no_limit_is_named_by_its_value() -> None:

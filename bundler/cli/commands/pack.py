@@ -18,12 +18,18 @@ if TYPE_CHECKING:
     from bundler.bundle.manifest import BundleManifest
     from bundler.bundle.parity.making import ParityOutcome
     from bundler.cli.stores import Stores
+    from bundler.packing.locking.lock_file import Lock
+    from bundler.packing.planning.image_entry import ImageEntry
     from bundler.packing.planning.options import PackOptions
     from bundler.packing.planning.plan import PackPlan
     from bundler.packing.writing.output import OutputDirectory
     from bundler.progress import Progress
 
 
+_Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="DIR", help="Directory: new, empty, or of a pack that was cut.")
+]
+_DryRun = Annotated[bool, typer.Option("--dry-run", help="Do what plan does, write nothing.")]
 _Check = Annotated[
     bool,
     typer.Option(
@@ -37,10 +43,7 @@ _Restart = Annotated[
 
 
 def run(
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="DIR", help="Directory: new, empty, or of a pack that was cut."),
-    ],
+    output: _Output,
     items: options.Items = None,
     name: options.BundleName = None,
     version: options.BundleVersion = None,
@@ -56,12 +59,14 @@ def run(
     password_stdin: options.PasswordStdin = False,
     wait_for_rate_limit: options.WaitForRateLimit = False,
     no_referrers: options.NoReferrers = False,
+    locked: options.Locked = False,
+    lock_file: options.LockFile = None,
     reuse: options.Reused = None,
     cache: options.CacheDirectory = None,
     cache_size: options.CacheSize = None,
     check: _Check = False,
     restart: _Restart = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Do what plan does, write nothing.")] = False,
+    dry_run: _DryRun = False,
     limit: options.LimitValues = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -73,6 +78,7 @@ def run(
     """
     from bundler.cli.access import AccessWishes, read_access
     from bundler.cli.limits import read_limits
+    from bundler.cli.locks import wanted_lock
     from bundler.cli.request import Wishes, read_request
     from bundler.cli.stores import Stores
 
@@ -81,10 +87,11 @@ def run(
         items or [],
         Wishes(name, version, part_size, compression, level, read_limits(limit), parity, survive_parts, small),
     )
+    lock = wanted_lock(locked, lock_file, items or [], chosen.limits)
     reach = AccessWishes(plain_http, insecure, username, password_stdin, wait_for_rate_limit)
     access = read_access(console, reach, applications)
     stores = Stores(reuse, cache, cache_size)
-    work = _Work(applications, chosen, access, stores, output, referrers=not no_referrers)
+    work = _Work(applications, chosen, access, stores, output, not no_referrers, lock)
     return _plan(console, work) if dry_run else _pack(console, work, check=check, restart=restart)
 
 
@@ -92,12 +99,13 @@ def run(
 class _Work:
     """What is to be packed, how, and where to."""
 
-    applications: dict[str, list[str]]
+    applications: dict[str, list[str | ImageEntry]]
     options: PackOptions
     access: AccessOptions
     stores: Stores
     output: Path
     referrers: bool
+    lock: Lock | None
 
     def planned(
         self, progress: Progress, output: OutputDirectory | None = None
@@ -112,6 +120,7 @@ class _Work:
             progress=progress,
             output=output,
             referrers=self.referrers,
+            lock=self.lock,
         )
 
 

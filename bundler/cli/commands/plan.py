@@ -31,6 +31,8 @@ def run(
     password_stdin: options.PasswordStdin = False,
     wait_for_rate_limit: options.WaitForRateLimit = False,
     no_referrers: options.NoReferrers = False,
+    locked: options.Locked = False,
+    lock_file: options.LockFile = None,
     reuse: options.Reused = None,
     cache: options.CacheDirectory = None,
     limit: options.LimitValues = None,
@@ -42,6 +44,7 @@ def run(
     from bundler.api.packing import planned
     from bundler.cli.access import AccessWishes, read_access
     from bundler.cli.limits import read_limits
+    from bundler.cli.locks import wanted_lock
     from bundler.cli.plan_view import show_plan
     from bundler.cli.request import Wishes, read_request
     from bundler.cli.stores import Stores
@@ -51,6 +54,7 @@ def run(
         items or [],
         Wishes(name, version, part_size, compression, level, read_limits(limit), parity, survive_parts, small),
     )
+    lock = wanted_lock(locked, lock_file, items or [], chosen.limits)
     reach = AccessWishes(plain_http, insecure, username, password_stdin, wait_for_rate_limit)
     access = read_access(console, reach, applications)
     stores = Stores(reuse, cache)
@@ -62,6 +66,7 @@ def run(
             access=access,
             progress=console.progress,
             referrers=not no_referrers,
+            lock=lock,
         ) as plan,
     ):
         show_plan(console, plan, chosen, output, reused if stores.are_named else None)

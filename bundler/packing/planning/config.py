@@ -9,10 +9,11 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from bundler.content.files import disk_errors
-from bundler.errors import ConfigError
+from bundler.errors import ConfigError, UsageError
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.naming.items import RenameItem, rules_of
 from bundler.model.naming.rules import RenameRule
+from bundler.packing.planning.image_entry import ImageEntry, check_entry
 
 T = TypeVar("T")
 
@@ -21,11 +22,12 @@ class ApplicationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     """One application."""
 
     images: Annotated[
-        tuple[str, ...],
+        tuple[str | ImageEntry, ...],
         msgspec.Meta(
             min_length=1,
             description="Images as [transport:]name; transports are docker-daemon, docker-archive, oci, "
-            "oci-archive and docker (registry). Without one: the local engine, else the registry.",
+            "oci-archive and docker (registry). Without one: the local engine, else the registry. "
+            "Or objects, which say more of one.",
         ),
     ]
 
@@ -106,7 +108,14 @@ def parse_config(raw: bytes, name: str) -> PackConfig:
     Raises:
         ConfigError: it is not what the schema says.
     """
-    return parse_file(raw, name, PackConfig)
+    config = parse_file(raw, name, PackConfig)
+    for whose, application in config.applications.items():
+        for image in application.images:
+            try:
+                check_entry(image)
+            except UsageError as error:
+                raise ConfigError(f"{name}: {whose}: {error}", advice=error.advice) from error
+    return config
 
 
 def parse_file(raw: bytes, name: str, kind: type[T]) -> T:

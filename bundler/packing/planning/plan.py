@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from bundler.bundle.names import SHARED, check_application_name
@@ -24,11 +24,18 @@ from bundler.model.referrers import Referrer
 
 @dataclass(frozen=True)
 class PlannedImage:
-    """One image of the bundle, the source that it is read from, and the kind of that source."""
+    """One image of the bundle, the source that it is read from, and the kind of that source.
+
+    Attributes:
+        smoke: command that is to be run in a container of it after the import; none for ``()``.
+        rule: what chose its tag, for people; ``""`` where it was named.
+    """
 
     application: str
     found: FoundImage
     source: ImageSource = field(compare=False)
+    smoke: tuple[str, ...] = ()
+    rule: str = field(default="", compare=False)
 
     @property
     def reference(self) -> Reference:
@@ -134,6 +141,12 @@ def make_plan(images: Iterable[PlannedImage], notes: tuple[str, ...] = ()) -> Pa
         if _identity(earlier.found) != _identity(image.found):
             raise ConfigError(
                 f"{image.reference} in the application {image.application} names two different images"
+            )
+        if not earlier.smoke:
+            chosen[key] = replace(earlier, smoke=image.smoke)
+        elif image.smoke and earlier.smoke != image.smoke:
+            raise ConfigError(
+                f"{image.reference} stands in the application {image.application} with two smoke tests"
             )
     if not chosen:
         raise ConfigError("there is nothing to pack", advice="Name at least one image as APP=IMAGE.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from bundler.bundle.manifest import BundleManifest, Image
@@ -22,7 +23,8 @@ Identity = Mapping[str, str]
 def identity_of(plan: PackPlan, options: PackOptions) -> Identity:
     """Describe a pack. Equal descriptions mean equal bytes; what differs can be said."""
     images = {_label(image.application, image.reference): _content(image.found) for image in plan.images}
-    return {**described_options(plan, options), **images}
+    smoke = {_smoke_label(image.application, image.reference): _words(image.smoke) for image in plan.images}
+    return {**described_options(plan, options), **images, **_said(smoke)}
 
 
 def described_options(plan: PackPlan, options: PackOptions) -> Identity:
@@ -65,6 +67,11 @@ def differences_from(manifest: BundleManifest, plan: PackPlan, options: PackOpti
         for application in manifest.applications
         for image in application.images
     }
+    smoke = {
+        _smoke_label(application.name, Reference.parse(image.reference)): _words(image.smoke)
+        for application in manifest.applications
+        for image in application.images
+    }
     before = {
         "the name": manifest.name,
         "the version": manifest.version,
@@ -74,6 +81,7 @@ def differences_from(manifest: BundleManifest, plan: PackPlan, options: PackOpti
         "the compression": " and ".join(sorted(encoders)) or now["the compression"],
         **_renaming(manifest.rename),
         **images,
+        **_said(smoke),
     }
     return differences(before, now)
 
@@ -85,6 +93,19 @@ def _renaming(rules: Sequence[RenameRule]) -> Identity:
 
 def _label(application: str, reference: Reference) -> str:
     return f"the image {reference.familiar} in the application {application}"
+
+
+def _smoke_label(application: str, reference: Reference) -> str:
+    return f"the smoke test of {reference.familiar} in the application {application}"
+
+
+def _words(command: Sequence[str]) -> str:
+    return json.dumps(list(command), ensure_ascii=False) if command else ""
+
+
+def _said(descriptions: Identity) -> Identity:
+    """Leave out what is not there: what was described before there was such a thing stays the same."""
+    return {what: value for what, value in descriptions.items() if value}
 
 
 def _content(found: FoundImage) -> str:

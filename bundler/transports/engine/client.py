@@ -15,6 +15,7 @@ from bundler.model.digest import Digest
 from bundler.model.json_documents import parse_json
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.reference import Reference
+from bundler.transports.engine.containers import Containers
 from bundler.transports.engine.contexts import check_address, require_engine_address
 from bundler.transports.engine.facts import (
     EngineImage,
@@ -36,7 +37,7 @@ _ANSWER_PIECE = 64 << 10
 _API_WITH_MANIFESTS = (1, 47)
 
 
-class _Api(Protocol):
+class Api(Protocol):
     """What is used of the SDK's low-level client: its connections, addresses and judgement of answers.
 
     Its own methods for images read answers of any length into memory, and copy a saved image in small pieces.
@@ -54,7 +55,8 @@ class _Api(Protocol):
 
     def _raise_for_status(self, response: requests.Response) -> None: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close all connections."""
 
 
 class EngineClient:
@@ -88,7 +90,7 @@ class EngineClient:
                 if host is not None
                 else docker.from_env(timeout=seconds)
             )
-            self._api = cast(_Api, client.api)
+            self._api = cast(Api, client.api)
         self._timeout = timeout
         self._limits = limits
         self._chains: dict[Digest, tuple[Digest, ...]] = {}
@@ -219,6 +221,11 @@ class EngineClient:
         """
         with suppress(NotFound), engine_errors(f"removing the name {name}"):
             self._finish(self._api._delete(self._api._url("/images/{0}", name), params={"noprune": "1"}))
+
+    @property
+    def containers(self) -> Containers:
+        """What runs containers in this engine."""
+        return Containers(self._api, self._timeout, self._limits)
 
     def close(self) -> None:
         """Close all connections; may be called more than once."""

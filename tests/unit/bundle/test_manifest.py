@@ -72,6 +72,18 @@ def test_the_keys_that_scripts_rely_on(table: Table) -> None:
     }  # fmt: skip
 
 
+def test_smoke_tests_are_commands(table: Table) -> None:
+    changed = copy.deepcopy(table)
+    image = changed["applications"][0]["images"][0]
+    image["smoke"] = ["nginx", "-t", ""]
+    manifest = parse(changed)
+    assert manifest.applications[0].images[0].smoke == ("nginx", "-t", "")
+    for wrong in ("nginx", [""], ["a\0"], [1], ["a"] * 101, ["a" * 4097], None):
+        image["smoke"] = wrong
+        with pytest.raises(MalformedDocument):
+            parse(changed)
+
+
 def test_keys_that_are_not_known_are_kept(table: Table) -> None:
     changed = copy.deepcopy(table)
     changed["later"] = {"x": [1]}

@@ -106,3 +106,23 @@ def test_a_transport_stays() -> None:
 def test_what_cannot_be_edited_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"pack\.yaml"):
         edit(text, found(a=["y:1"], b=["z:1"]))
+
+
+OBJECTS = """\
+applications:
+  shop:
+    images:
+    - {image: nginx:1.26, smoke: [nginx, -v]}  # tested
+    - image: docker://redis
+      version: ">=7 <8"   # not 8
+    # the last one
+  erp: {images: [x:1]}
+"""
+
+
+def test_images_that_are_objects() -> None:
+    text, changes = edit(OBJECTS, found(shop=["nginx:1.27", "redis:7.4.1", "caddy:2"]))
+    added = "    - caddy:2  # compose.yaml: service a\n"
+    assert text == OBJECTS.replace("1.26", "1.27").replace("# not 8\n", "# not 8\n" + added)
+    assert changes == (Change("shop", "nginx:1.26", "nginx:1.27"), Change("shop", "", "caddy:2"))
+    assert edit(OBJECTS, found(shop=["nginx:1.26", "redis:7"])) == (OBJECTS, ())

@@ -1,0 +1,1 @@
+"""Locks: which image each name of a configuration stands for."""

@@ -1,0 +1,78 @@
+"""Which tag of a repository a version range or a pattern chooses. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from bundler.errors import ConfigError, NotFound
+from bundler.model.versions import Version, VersionRange
+from bundler.packing.planning.image_entry import ImageEntry
+
+_MOST_NAMED = 5
+
+
+def choose_tag(entry: ImageEntry, tags: Iterable[str]) -> str:
+    """Return the newest tag that an entry's range or pattern takes.
+
+    Tags that are no versions (three numbers, with or without ``v``) are left out; if a pattern fits only such
+    ones it must fit just one. Releases go before prereleases of newer versions, and ``1.4.2`` before ``v1.4.2``,
+    which is the same version.
+
+    Raises:
+        NotFound: none of the tags.
+        ConfigError: a pattern fits several tags, and none of them is a version.
+        UsageError: the range is none.
+    """
+    fitting = sorted(set(filter(takes(entry), tags)))
+    versions = [(version, tag) for tag in fitting if (version := Version.find(tag)) is not None]
+    if versions:
+        # What follows a version, as in 1.4.2-alpine, has the form of a prerelease too: then only such tags fit.
+        newest = max((not version.prerelease, version) for version, _ in versions)[1]
+        return next(tag for version, tag in versions if version == newest)
+    if not fitting:
+        raise NotFound(f"{entry.image} has no tag for {entry.rule}", advice="See which tags the registry has.")
+    if len(fitting) > 1:
+        named = ", ".join(fitting[:_MOST_NAMED]) + (" …" if len(fitting) > _MOST_NAMED else "")
+        raise ConfigError(
+            f"{entry}: {len(fitting)} tags fit, and none of them is a version: {named}",
+            advice="Write a pattern that fits one of them, or name the tag.",
+        )
+    return fitting[0]
+
+
+def takes(entry: ImageEntry) -> Callable[[str], bool]:
+    """Return what tells whether an entry may choose a tag.
+
+    Raises:
+        UsageError: the range is none.
+    """
+    if entry.version is None:
+        pattern = entry.tags or ""
+        return lambda tag: _fits(pattern, tag)
+    versions = VersionRange.parse(entry.version)
+
+    def is_within(tag: str) -> bool:
+        version = Version.find(tag)
+        return version is not None and versions.holds(version)
+
+    return is_within
+
+
+def _fits(pattern: str, text: str) -> bool:
+    """Tell whether a pattern fits all of a text.
+
+    In steps of at most the product of both lengths: the last star alone is tried again, where a regular
+    expression would try all of them.
+    """
+    at, place, star, retry = 0, 0, -1, 0
+    while place < len(text):
+        if at < len(pattern) and pattern[at] == "*":
+            star, retry, at = at, place, at + 1
+        elif at < len(pattern) and pattern[at] in ("?", text[place]):
+            at, place = at + 1, place + 1
+        elif star >= 0:
+            retry += 1
+            at, place = star + 1, retry
+        else:
+            return False
+    return not pattern[at:].strip("*")
