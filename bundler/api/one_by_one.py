@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from bundler.api.transfer_report import TransferReport, WaitingImage, still_waiting
@@ -93,10 +94,11 @@ class _Run:
         """Put them all, as far as the destination stays there."""
         seen: set[Digest] = set()
         actions = []
-        for image in images:
+        turns = _Turns()
+        for number, image in enumerate(images):
             share = _Share(task, _bytes_of(self._bundle, [image], seen))
             seen.update(image.blobs)
-            actions.append(partial(self._put_one, image, destination, share))
+            actions.append(partial(self._put_one, image, destination, share, turns.turn(number)))
         if isinstance(destination, ConcurrentDestination):
             outcomes = run_all(actions, destination.images_at_once, destination.stopping)
         else:
@@ -105,13 +107,17 @@ class _Run:
             self._enter(image, outcome)
 
     def _put_one(
-        self, image: Image, destination: ImageDestination, share: _Share
+        self, image: Image, destination: ImageDestination, share: _Share, turn: AbstractContextManager[None]
     ) -> PutResult | AirbundleError | None:
         """Put one image; return what became of it, ``None`` if its turn never came."""
-        if self._lost is not None:
-            return None
         try:
-            result = destination.put(self._bundle.outgoing(image), self._bundle, share)
+            with turn:
+                if self._lost is not None:
+                    return None
+                outgoing = self._bundle.outgoing(image)
+                if isinstance(destination, ConcurrentDestination):
+                    destination.announce(outgoing)
+            result = destination.put(outgoing, self._bundle, share)
         except Interrupted:
             raise
         except AirbundleError as error:
@@ -169,6 +175,25 @@ def _bytes_of(bundle: Bundle, images: Collection[Image], besides: Collection[Dig
     """Return the bytes of the blobs of some images, each counted once, without those ``besides``."""
     digests = {digest for image in images for digest in image.blobs} - set(besides)
     return sum(bundle.manifest.blob_by_digest[digest].size for digest in digests)
+
+
+class _Turns:
+    """Lets threads pass one after another, in the order of their numbers."""
+
+    def __init__(self) -> None:
+        self._moved = threading.Condition()
+        self._next = 0
+
+    @contextmanager
+    def turn(self, number: int) -> Iterator[None]:
+        """Wait for all lower numbers, which somebody must have begun; then nobody else is in a turn."""
+        with self._moved:
+            self._moved.wait_for(lambda: self._next == number)
+            try:
+                yield
+            finally:
+                self._next += 1
+                self._moved.notify_all()
 
 
 class _Share:

@@ -330,3 +330,9 @@ class ConcurrentDestination(Protocol):
 
     images_at_once: int
     stopping: Stopping
+
+    def announce(self, image: OutgoingImage) -> None:
+        """Say which image is put next: what several share is brought by the one that was announced first.
+
+        Each image that was announced is put, by whichever thread, and as the same object.
+        """

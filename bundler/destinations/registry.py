@@ -109,6 +109,8 @@ class RegistryDestination:
         # images of several repositories are on their way at once, and none is asked for a blob twice.
         self._homes: defaultdict[Digest, dict[str, None]] = defaultdict(dict)
         self._underway = Underway()
+        # Of images that were announced and are not put yet, by their identity.
+        self._announced: dict[int, Stopping] = {}
 
     def target(self, reference: Reference) -> Reference:
         """Return the name that an image gets here.
@@ -122,6 +124,11 @@ class RegistryDestination:
     def repository(self, target: Reference) -> Repository:
         """Return the repository of a name that an image gets here, for reading."""
         return Repository(self._client, target.repository)
+
+    def announce(self, image: OutgoingImage) -> None:
+        """Say that an image will be put; what it shares with later ones it will send."""
+        stopping = self._announced[id(image)] = self.stopping.child()
+        self._underway.announce(stopping, (blob.digest for blob in image.tree.blobs()))
 
     def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
         """Push an image: blobs, then manifests, then indexes, and the tag last.
@@ -143,10 +150,11 @@ class RegistryDestination:
             Refused: the registry does not want it, or an index is sparse; Unauthorised among them.
             Unreachable, ProtocolError: the registry.
         """
+        stopping = self._announced.pop(id(image), None) or self.stopping.child()
         target = self.target(image.reference)
         try:
             self._projects.ensure(target.repository)
-            result = self._put(image, reader, task)
+            result = self._put(image, reader, task, stopping)
             return replace(result, notes=(*self._projects.take_news(), *result.notes))
         except (Refused, NotFound) as error:
             self._explainer.explain(
@@ -158,9 +166,10 @@ class RegistryDestination:
             )
             error.message = "\n".join((error.message, *self._projects.take_news()))
             raise
+        finally:
+            self._underway.leave(stopping)
 
-    def _put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
-        stopping = self.stopping.child()
+    def _put(self, image: OutgoingImage, reader: BlobReader, task: Task, stopping: Stopping) -> PutResult:
         target, repository, plan, existing = self.look(image, reader, stopping)
         send = partial(self._put_blobs, repository, reader=reader, task=task, stopping=stopping)
         referrers = ReferrerPush(image.referrers, repository, self._on_existing_tag, send)

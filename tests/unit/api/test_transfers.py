@@ -181,6 +181,10 @@ class AtOnce(MemoryDestination):
         self.stopping = Stopping()
         self._meeting = threading.Barrier(2)
         self._lock = threading.Lock()
+        self.announced: list[str] = []
+
+    def announce(self, image: OutgoingImage) -> None:
+        self.announced.append(str(image.reference))
 
     def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
         if str(image.reference) != SHOP:
@@ -192,7 +196,7 @@ class AtOnce(MemoryDestination):
 def test_several_images_at_once(bundle: Bundle) -> None:
     destination = AtOnce()
     report, progress = transfer(bundle, destination)
-    assert [result.reference for result in report.results] == ALL
+    assert [result.reference for result in report.results] == destination.announced == ALL
     assert destination.state == "finished"
     assert progress.total == progress.task_made.done
 
