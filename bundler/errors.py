@@ -85,6 +85,13 @@ class NotFound(UsageError):
     default_advice = "Check the spelling and what the source holds."
 
 
+class NoSuchPlatform(UsageError):
+    """An image has none of the platforms that were asked for."""
+
+    code = "no-such-platform"
+    default_advice = "Name a platform that it has with --platform, or all."
+
+
 class OutputExists(UsageError):
     """The place to write to already holds something that this run must not touch."""
 

@@ -9,6 +9,7 @@ from functools import partial
 
 from bundler.api.transfer_report import TransferReport, WaitingImage, still_waiting
 from bundler.bundle.manifest import Application, Image
+from bundler.bundle.merging import merge_images
 from bundler.bundle.presence import Presence
 from bundler.bundle.reader import Bundle
 from bundler.content.images import ConcurrentDestination, ImageDestination, PutResult
@@ -156,18 +157,20 @@ def _is_lost(error: AirbundleError) -> bool:
 
 
 def each_once(selected: Iterable[tuple[Application, Image]]) -> list[Image]:
-    """Return the images without those that an earlier application has too.
+    """Return the images without those that an earlier application has too; of those all platforms together.
 
     Raises:
         UsageError: two applications have different images of one name, which a destination can hold only once.
     """
     images: dict[str, Image] = {}
     for application, image in selected:
-        if images.setdefault(image.reference, image).descriptor.digest != image.descriptor.digest:
+        earlier = images.get(image.reference, image)
+        if earlier.descriptor.digest != image.descriptor.digest:
             raise UsageError(
                 f"{image.reference} is another image in the application {application.name}",
                 advice="Name one application with --app.",
             )
+        images[image.reference] = merge_images(earlier, image)
     return list(images.values())
 
 

@@ -41,7 +41,7 @@ def planned(
 
     Args:
         applications: For each application the names of its images, as on the command line, or entries.
-        options: Their limits count here.
+        options: Their limits count here, and their platforms.
         access: How registries are reached.
         progress: Is told what goes on.
         output: Where a pipe on standard input is kept that long; without it such a pipe is refused.
@@ -50,11 +50,13 @@ def planned(
 
     Raises:
         LockRefused: the lock does not have an image, or not what there is.
-        NotFound: an image is not there. Unreachable, Unauthorised: a source.
+        NotFound: an image is not there. NoSuchPlatform: it has nothing for a platform that is wanted.
+        Unreachable, Unauthorised: a source.
         UsageError: a file that cannot be read in any order.
         ConfigError: the applications contradict themselves or the rules for names.
     """
-    limits = (options or PackOptions()).limits
+    chosen = options or PackOptions()
+    limits = chosen.limits
     for name in applications:
         check_application_name(name)
     entries = {name: [entry_of(image) for image in images] for name, images in applications.items()}
@@ -65,11 +67,12 @@ def planned(
     ) as sources:
         images, resolver = [], Resolver(sources, lock)
         for application, group in entries.items():
+            platforms = chosen.platforms.of(application)
             for entry in group:
                 check_entry(entry)
-                found = resolver.find(application, entry)
+                found = resolver.find(application, entry, platforms)
                 images += [
-                    PlannedImage(application, one, found.source, smoke=entry.smoke, rule=entry.rule)
+                    PlannedImage(application, one, found.source, platforms, smoke=entry.smoke, rule=entry.rule)
                     for one in found.images
                 ]
         try:
@@ -99,7 +102,7 @@ def pack(
     Args:
         applications: For each application the names of its images, as on the command line.
         output: Directory of the bundle; new, empty, or with what an earlier run of the same pack left.
-        options: Part size, compression, name and version of the bundle, and the parity to make beside it.
+        options: Part size, compression, name, version, platforms, and the parity to make beside it.
         access: How registries are reached.
         check: Read all sources a second time and prove that the same bytes come out; nothing is written for it.
         restart: Keep nothing that an unfinished pack left there, and no parity.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bundler.api.packing import Applications, planned
@@ -128,7 +128,7 @@ def answer_from_images(
         applications: For each application the names of its images, as they were packed.
         request: The request, or its file.
         output: The directory; new, or with what an earlier run of the same answer left.
-        options: How the bundle was packed. With ``manifest`` only the limits count.
+        options: How the bundle was packed. With ``manifest`` only limits and platforms count.
         manifest: The bundle's own bundle.json, if somebody kept it: it holds the options, and the sources are
             read once instead of twice.
         access: How registries are reached.
@@ -145,7 +145,7 @@ def answer_from_images(
         raw = read_small(Path(manifest), chosen.limits.bundle_manifest_bytes)
         table = parse_bundle_manifest(raw, chosen.limits)
         wanted.check_against(table)
-        chosen = options_like(table, chosen.limits)
+        chosen = replace(options_like(table, chosen.limits), platforms=chosen.platforms)
     destination = AnswerDestination(Path(output), wanted, chosen.limits)
     with planned(applications, options=chosen, access=access, progress=progress) as plan:
         return answer_by_packing(plan, destination, chosen, manifest=table, progress=progress)

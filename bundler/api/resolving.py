@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from bundler.api.image_names import ImageName
 from bundler.api.source_set import SourceSet
 from bundler.content.images import FoundImage, ImageSource, RegistryForm
-from bundler.errors import ConfigError, InvalidReference, LockRefused, NotFound
+from bundler.errors import ConfigError, InvalidReference, LockRefused, NoSuchPlatform, NotFound
+from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice
 from bundler.model.reference import Reference
 from bundler.packing.locking.lock_file import Lock, LockedImage, LockEntry, entry_key, entry_title
 from bundler.packing.planning.image_entry import ImageEntry
@@ -29,35 +30,43 @@ class Resolver:
         self._sources = sources
         self._lock = lock
 
-    def find(self, application: str, entry: ImageEntry) -> Resolved:
+    def find(self, application: str, entry: ImageEntry, platforms: PlatformChoice = EVERY_PLATFORM) -> Resolved:
         """Find what an entry of an application stands for.
 
         Raises:
             LockRefused: there is a lock, and it does not have the entry, or not what there is.
+            NoSuchPlatform: it has nothing for a platform that is wanted.
             NotFound: nobody has the image, no tag fits, or a file holds no image.
             ConfigError: a rule for tags with a name that is no repository at a registry.
             Unreachable, Unauthorised, Refused: a source.
         """
         if self._lock is not None:
-            return self._find_locked(application, entry, self._lock)
+            return self._find_locked(application, entry, self._lock, platforms)
         name = self._with_chosen_tag(entry) if entry.rule else entry.image
-        source, images = self._sources.find(name)
+        source, images = self._find(name, platforms)
         if not images:
             raise NotFound(f"{name} holds no image", advice=f"Leave it out, or mend it for {application}.")
         return Resolved(source, images)
+
+    def _find(self, name: str, platforms: PlatformChoice) -> tuple[ImageSource, tuple[FoundImage, ...]]:
+        try:
+            return self._sources.find(name, platforms)
+        except NoSuchPlatform as error:
+            raise NoSuchPlatform(f"{name}: {error}", advice=error.advice) from error
 
     def _with_chosen_tag(self, entry: ImageEntry) -> str:
         repository = repository_of(entry)
         return f"docker://{repository}:{choose_tag(entry, self._sources.tags(repository))}"
 
-    def _find_locked(self, application: str, entry: ImageEntry, lock: Lock) -> Resolved:
+    def _find_locked(self, application: str, entry: ImageEntry, lock: Lock, platforms: PlatformChoice) -> Resolved:
         title = entry_title(application, entry)
         locked = lock.by_key.get(entry_key(application, entry))
         if locked is None:
             raise LockRefused(f"the lock does not have {title}")
         _check_names(entry, locked, title)
         try:
-            found = self._registry_images(locked) if locked.source == "registry" else self._others(entry, locked)
+            is_registry = locked.source == "registry"
+            found = self._registry_images(locked, platforms) if is_registry else self._others(entry, platforms)
         except NotFound as error:
             raise LockRefused(f"{title}: what is locked is gone: {error}") from error
         wanted, have = set(locked.images), {described(image) for image in found.images}
@@ -65,18 +74,18 @@ class Resolver:
             raise LockRefused(f"{title} is not what is locked: {_difference(wanted, have)}")
         return found
 
-    def _registry_images(self, locked: LockEntry) -> Resolved:
+    def _registry_images(self, locked: LockEntry, platforms: PlatformChoice) -> Resolved:
         """Fetch by digest, whatever the tag stands for now; the name stays."""
         found = []
         for image in locked.images:
             reference = Reference.parse(image.reference)
-            source, images = self._sources.find(f"docker://{reference.name}@{image.digest}")
+            source, images = self._find(f"docker://{reference.name}@{image.digest}", platforms)
             found += [replace(one, reference=reference) for one in images]
         return Resolved(source, tuple(found))
 
-    def _others(self, entry: ImageEntry, locked: LockEntry) -> Resolved:
+    def _others(self, entry: ImageEntry, platforms: PlatformChoice) -> Resolved:
         is_bare = not ImageName.parse(entry.image).transport
-        return Resolved(*self._sources.find(f"docker-daemon:{entry.image}" if is_bare else entry.image))
+        return Resolved(*self._find(f"docker-daemon:{entry.image}" if is_bare else entry.image, platforms))
 
 
 def repository_of(entry: ImageEntry) -> str:

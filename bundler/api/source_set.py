@@ -13,6 +13,7 @@ from bundler.bundle.reader import open_bundle
 from bundler.content.images import FoundImage, ImageSource, TellingSource
 from bundler.errors import NotFound, Unauthorised, Unreachable
 from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice
 from bundler.packing.writing.output import OutputDirectory
 from bundler.progress import SILENT, Progress
 
@@ -48,18 +49,22 @@ class SourceSet:
         self._referrers = referrers
         self._open: dict[tuple[str, str], ImageSource] = {}
         # Several applications may have the same image: nobody is asked for it twice, and they get the same one.
-        self._found: dict[str, tuple[ImageSource, tuple[FoundImage, ...]]] = {}
+        self._found: dict[tuple[str, PlatformChoice], tuple[ImageSource, tuple[FoundImage, ...]]] = {}
 
-    def find(self, text: str) -> tuple[ImageSource, tuple[FoundImage, ...]]:
-        """Find what an image name stands for, and the source that has it.
+    def find(
+        self, text: str, platforms: PlatformChoice = EVERY_PLATFORM
+    ) -> tuple[ImageSource, tuple[FoundImage, ...]]:
+        """Find what an image name stands for, and the source that has it; of an index only some platforms.
 
         Raises:
             NotFound: nobody has it.
+            NoSuchPlatform: it has nothing for one of the platforms.
             Unreachable: the source does not answer.
         """
-        if text not in self._found:
-            self._found[text] = self._find(text)
-        return self._found[text]
+        key = (text, platforms)
+        if key not in self._found:
+            self._found[key] = self._find(text, platforms)
+        return self._found[key]
 
     def tags(self, repository: str) -> tuple[str, ...]:
         """Return the tags of ``registry/repository``, which only registries have.
@@ -73,22 +78,22 @@ class SourceSet:
         assert isinstance(source, RegistrySource), "its maker is below"
         return source.tags(repository)
 
-    def _find(self, text: str) -> tuple[ImageSource, tuple[FoundImage, ...]]:
+    def _find(self, text: str, platforms: PlatformChoice) -> tuple[ImageSource, tuple[FoundImage, ...]]:
         name = ImageName.parse(text)
         if not name.transport:
-            return self._find_bare(name.image)
+            return self._find_bare(name.image, platforms)
         source = self._source(name)
-        return source, source.resolve(name.image)
+        return source, source.resolve(name.image, platforms)
 
-    def _find_bare(self, image: str) -> tuple[ImageSource, tuple[FoundImage, ...]]:
+    def _find_bare(self, image: str, platforms: PlatformChoice) -> tuple[ImageSource, tuple[FoundImage, ...]]:
         """Ask the local engine first; a machine without one is no error, its registry may still answer."""
         try:
             engine = self._source(ImageName("docker-daemon", "", image))
-            return engine, engine.resolve(image)
+            return engine, engine.resolve(image, platforms)
         except (NotFound, Unreachable, Unauthorised) as from_engine:
             registry = self._source(ImageName("docker", "", image))
             try:
-                return registry, registry.resolve(image)
+                return registry, registry.resolve(image, platforms)
             except (NotFound, Unreachable) as from_registry:
                 kind = NotFound if isinstance(from_engine, NotFound) else type(from_registry)
                 raise kind(

@@ -71,6 +71,7 @@ def push(
     offline: bool = False,
     chunk_bytes: int | None = None,
     create_projects: bool = False,
+    sparse_index: bool = False,
     progress: Progress = SILENT,
 ) -> TransferReport:
     """Push images to ``REGISTRY[/PREFIX]``.
@@ -78,12 +79,11 @@ def push(
     What images are called there says ``naming``; without one, the rename rules of the bundle. All names are
     checked before anything is sent. With ``dry_run`` nothing is sent: the results are of the kind ``Preview``.
     With ``offline`` too the registry is not even asked.
-
     Blobs that were half sent when an earlier push ended are gone on with; what is needed for that lies in the
     user's state directory. ``chunk_bytes`` is the size of one piece of a blob; by default it follows the rate.
     ``create_projects`` makes missing projects of Harbor, private ones; notes of the results say which.
-
-    A user and password in ``access``, or in the environment, are for the destination.
+    A user and password in ``access``, or in the environment, are for the destination. ``sparse_index`` tries
+    first to push an index of which only some platforms were packed.
 
     Raises:
         InvalidReference: the destination is no such name, or an image would get a name that is none.
@@ -106,6 +106,7 @@ def push(
             naming=naming or Naming(bundle.manifest.rename),
             piece_bytes=chunk_bytes,
             create_projects=create_projects,
+            sparse_index=sparse_index,
             state_directory=default_directory(),
             limits=bundle.limits,
             progress=progress,

@@ -10,6 +10,7 @@ from bundler.content.images import OutgoingImage, distinct_blobs
 from bundler.errors import AirbundleError, DamagedBundle, DiskError, IncompleteBundle
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree, PlatformImage
+from bundler.model.manifest import Index
 from bundler.model.media_types import is_readable_layer
 
 
@@ -43,6 +44,8 @@ def _compare(bundle: Bundle, image: Image, outgoing: OutgoingImage) -> Disagreem
         return Disagreement("not-in-bundle", min(missing), "no such blob")
     if extra := set(image.blobs) - needed:
         return Disagreement("not-in-image", "no such blob", min(extra))
+    if image.left_out and (wrong := _not_as_left_out(image, tree)):
+        return wrong
     rows = bundle.manifest.blob_by_digest
     for blob in carried:
         if rows[blob.digest].size != blob.size:
@@ -69,6 +72,17 @@ def _wrong_referrer(outgoing: OutgoingImage) -> Disagreement | None:
             said = referrer.node.subject
             found = f"it refers to {said.digest}" if said else "it refers to nothing"
             return Disagreement("broken-image", f"{referrer.digest} refers to {referrer.subject}", found)
+    return None
+
+
+def _not_as_left_out(image: Image, tree: ImageTree) -> Disagreement | None:
+    """Compare what a row says was left out on purpose with what the indexes list and is not there."""
+    listed = {child.digest for _, node in tree.nodes() if isinstance(node, Index) for child in node.manifests}
+    absent, said = listed - set(image.blobs), set(image.left_out)
+    if missing := absent - said:
+        return Disagreement("not-in-bundle", min(missing), "neither there nor left out on purpose")
+    if unknown := said - absent:
+        return Disagreement("not-in-image", "no such manifest to leave out", min(unknown))
     return None
 
 

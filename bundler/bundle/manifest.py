@@ -40,6 +40,8 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         image_ids: digests of their configs, in the order of ``platforms``.
         blobs: digests of everything that the image is made of, its root first, so that what it needs is known
             before any part has arrived; then those of its referrers.
+        left_out: digests of all that its indexes list and that is not in ``blobs``, sorted, where platforms were
+            chosen: others, and what attests them. ``()`` says nothing: what is absent was not at the source.
         digest_preserved: the root is the one that the source has; ``False`` for images from a graph-driver
             store, which has none: there the image ID is what stays.
         referrers: what refers to it and travels with it, each behind its subject.
@@ -52,6 +54,7 @@ class Image(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     platforms: tuple[str, ...] = ()
     image_ids: tuple[Digest, ...] = ()
     blobs: tuple[Digest, ...]
+    left_out: tuple[Digest, ...] = ()
     digest_preserved: bool
     referrers: tuple[ReferrerRow, ...] = ()
     smoke: tuple[str, ...] = ()
@@ -312,6 +315,8 @@ def _check_image(image: Image, held: Mapping[Digest, Blob]) -> None:
         raise MalformedDocument(f"{_WHAT}: a blob of {image.reference} is not in the table")
     if image.descriptor.digest not in image.blobs:
         raise MalformedDocument(f"{_WHAT}: {image.reference} does not list its own manifest")
+    if image.left_out and not set(image.left_out).isdisjoint(image.blobs):
+        raise MalformedDocument(f"{_WHAT}: {image.reference} both has and leaves out a blob")
     if image.descriptor.size != held[image.descriptor.digest].size:
         raise MalformedDocument(f"{_WHAT}: the manifest of {image.reference} has two sizes")
     check_smoke(image.smoke, image.reference)

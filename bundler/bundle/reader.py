@@ -9,14 +9,17 @@ from bundler.bundle.block_reader import PartLocations
 from bundler.bundle.blocks import ArchiveParts, ArchiveStream
 from bundler.bundle.findings import Finding
 from bundler.bundle.manifest import Application, Blob, BundleManifest, Image
+from bundler.bundle.merging import merge_images
 from bundler.bundle.opening import open_manifests
-from bundler.content.images import Content, FoundImage, OutgoingImage, Place, RegistryForm
+from bundler.content.images import Content, FoundImage, OutgoingImage, Place, RegistryForm, referring_to
+from bundler.content.platform_trees import collect_chosen
 from bundler.content.streams import ByteStream, VerifiedStream, read_all
 from bundler.content.trees import collect_tree
 from bundler.errors import DamagedContent, InvalidReference, MalformedDocument, NotFound, UsageError
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice
 from bundler.model.reference import Reference
 from bundler.model.referrers import Referrer
 from bundler.progress import Task
@@ -123,11 +126,15 @@ class Bundle:
             return stream
         return VerifiedStream(stream, blob.size, blob.digest, "blob")
 
-    def resolve(self, name: str) -> tuple[FoundImage, ...]:
-        """Find an image by its full or short name; ``""`` means all."""
+    def resolve(self, name: str, platforms: PlatformChoice = EVERY_PLATFORM) -> tuple[FoundImage, ...]:
+        """Find an image by its full or short name; ``""`` means all. See :meth:`ImageSource.resolve`."""
         found = self.images(names=[name] if name else [])
-        images = {(image.reference, image.descriptor.digest): image for _, image in found}
-        return tuple(map(self._form, images.values()))
+        images: dict[tuple[str, Digest], Image] = {}
+        for _, image in found:
+            key = (image.reference, image.descriptor.digest)
+            # Two applications may have different platforms of one index.
+            images[key] = merge_images(images.get(key, image), image)
+        return tuple(self._form(image, platforms) for image in images.values())
 
     def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
         """Yield blobs in the order in which they lie in the archives: media are read from front to back."""
@@ -155,7 +162,7 @@ class Bundle:
         # Two blobs may begin at the same byte: one without bytes lies before the other.
         return (f"{self._order[blob.archive]:09}", f"{blob.offset:020}", f"{blob.size:020}", digest)
 
-    def _form(self, image: Image) -> RegistryForm:
+    def _form(self, image: Image, platforms: PlatformChoice = EVERY_PLATFORM) -> RegistryForm:
         own = frozenset(image.blobs)
 
         def fetch(descriptor: Descriptor) -> bytes | None:
@@ -168,12 +175,16 @@ class Bundle:
             finally:
                 stream.close()
 
-        tree = collect_tree(image.descriptor, fetch, self.limits, lambda wanted: wanted.digest in own)
-        referrers = tuple(
+        tree, selection = collect_chosen(
+            image.descriptor, fetch, platforms, self.limits, lambda wanted: wanted.digest in own
+        )
+        found = (
             Referrer(collect_tree(row.descriptor, fetch, self.limits), row.subject, row.tag)
             for row in (image.referrers if self._with_referrers else ())
         )
-        return RegistryForm(Reference.parse(image.reference), tree, referrers)
+        # What refers to a platform that is not taken stays behind.
+        referrers = referring_to(tree, found)
+        return RegistryForm(Reference.parse(image.reference), tree, referrers, selection=selection)
 
     def _blob(self, descriptor: Descriptor) -> Blob:
         blob = self.manifest.blob_by_digest.get(descriptor.digest)

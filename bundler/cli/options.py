@@ -96,6 +96,15 @@ Items = Annotated[
         show_default=False,
     ),
 ]
+Platforms = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--platform",
+        metavar="OS/ARCH[/VARIANT],...|all",
+        help="Take these platforms of images that have several; may be repeated. Default: this machine's.",
+        show_default=False,
+    ),
+]
 Locked = Annotated[
     bool,
     typer.Option(

@@ -8,6 +8,7 @@ from bundler.bundle.names import SHARED
 from bundler.bundle.parity.strength import Strength, expected_strength
 from bundler.cli.console import Console
 from bundler.cli.parity_view import expected_document, least
+from bundler.cli.platform_view import platform_document, platform_lines, platforms_cell, warn_of_platforms
 from bundler.cli.views import show_table
 from bundler.content.free_space import free_bytes
 from bundler.content.images import FoundImage, RegistryForm
@@ -49,6 +50,9 @@ def show_plan(
     )
     _show_images(console, plan)
     console.warn_of_all(plan.left_out)
+    for line in platform_lines(plan):
+        console.line(line)
+    warn_of_platforms(console, plan)
     for line in _sizes(plan, size, options):
         console.line(line)
     if reusable is not None:
@@ -77,7 +81,7 @@ def _show_images(console: Console, plan: PackPlan) -> None:
                 image.application,
                 image.reference.familiar,
                 _origin(image),
-                ",".join(_platforms(image)) or "-",
+                platforms_cell(image),
                 _size(image),
             )
         )
@@ -137,12 +141,11 @@ def _image(plan: PackPlan, image: PlannedImage) -> dict[str, object]:
         **({"found_at": found.found_at} if isinstance(found, RegistryForm) and found.found_at else {}),
         "digest_preserved": isinstance(found, RegistryForm),
         "digest": found.tree.root.digest if isinstance(found, RegistryForm) else None,
-        "platforms": _platforms(image),
+        **platform_document(image),
         "size": sum(blob.size for blob in carried(found)) if isinstance(found, RegistryForm) else None,
         "unpacked_size": None if isinstance(found, RegistryForm) else found.size,
         "shared_contents": sum(plan.placement[key] == SHARED for key in plan.keys(found)),
         "referrers": _referrers(found),
-        "notes": list(found.left_out) if isinstance(found, RegistryForm) else [],
         **({"chosen_by": image.rule} if image.rule else {}),
         **({"smoke": list(image.smoke)} if image.smoke else {}),
     }
@@ -159,13 +162,6 @@ def _referrers(found: FoundImage) -> list[dict[str, object]]:
         }
         for one in (found.referrers if isinstance(found, RegistryForm) else ())
     ]
-
-
-def _platforms(image: PlannedImage) -> list[str]:
-    if isinstance(image.found, RegistryForm):
-        known = (one.platform for one in image.found.tree.platform_images())
-        return [str(platform) for platform in known if platform.is_known]
-    return [str(image.found.platform)]
 
 
 def _size(image: PlannedImage) -> str:

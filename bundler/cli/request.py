@@ -9,11 +9,13 @@ from pathlib import Path
 
 from bundler.bundle.parity.wish import ParityWish, parse_redundancy
 from bundler.content.compression import Encoder
-from bundler.errors import UsageError
+from bundler.errors import ConfigError, UsageError
 from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.platform_choice import PlatformChoice
 from bundler.packing.planning.config import PackConfig, read_config, read_rules
 from bundler.packing.planning.image_entry import ImageEntry
 from bundler.packing.planning.options import DEFAULT_PART_SIZE, PackOptions, parse_part_size
+from bundler.packing.planning.platforms import PlatformWishes
 
 _APPLICATION_IMAGE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)=(.*)", re.ASCII | re.DOTALL)
 
@@ -31,6 +33,7 @@ class Wishes:
     parity: str | None = None
     survive_parts: int | None = None
     small: bool = False
+    platforms: Sequence[str] | None = None
 
     @property
     def has_options(self) -> bool:
@@ -81,6 +84,24 @@ def config_file(items: Sequence[str]) -> Path | None:
     return files[0] if files else None
 
 
+def _platforms(wishes: Wishes, config: PackConfig) -> PlatformWishes:
+    if wishes.platforms:
+        return PlatformWishes(PlatformChoice.parse(wishes.platforms))
+    applications = {
+        name: _choice(application.platforms)
+        for name, application in config.applications.items()
+        if application.platforms is not None
+    }
+    return PlatformWishes(None if config.platforms is None else _choice(config.platforms), applications)
+
+
+def _choice(said: str | Sequence[str]) -> PlatformChoice:
+    try:
+        return PlatformChoice.parse([said] if isinstance(said, str) else said)
+    except UsageError as error:
+        raise ConfigError(f"platforms: {error}", advice=error.advice) from error
+
+
 def _options(wishes: Wishes, config: PackConfig | None) -> PackOptions:
     fallback = config or PackConfig(applications={})
     part_size = wishes.part_size if wishes.part_size is not None else fallback.part_size
@@ -90,6 +111,7 @@ def _options(wishes: Wishes, config: PackConfig | None) -> PackOptions:
         part_bytes=parse_part_size(DEFAULT_PART_SIZE if part_size is None else str(part_size)),
         encoder=_encoder(wishes, fallback),
         limits=wishes.limits,
+        platforms=_platforms(wishes, fallback),
         parity=_parity(wishes if wishes.parity or wishes.survive_parts is not None else fallback),
     )
 

@@ -42,8 +42,10 @@ def loaded_image(result: PutResult) -> dict[str, object]:
 
 def pushed_image(result: PutResult) -> dict[str, object]:
     """Return what ``push --json`` says of an image."""
+    original = {"original_digest": result.original} if result.original else {}
     pinned = f"{Reference.parse(result.target).name}@{result.digest}"
-    return {"target": result.target, "digest": result.digest, "pinned": pinned, **_common(result)}
+    named = {"target": result.target, "digest": result.digest, "pinned": pinned}
+    return {**named, **original, **_common(result)}
 
 
 def extracted_image(result: PutResult) -> dict[str, object]:

@@ -46,7 +46,7 @@ def show_images(console: Console, manifest: BundleManifest) -> None:
                 (
                     application.name,
                     Reference.parse(image.reference).familiar,
-                    ",".join(image.platforms) or "-",
+                    (",".join(image.platforms) or "-") + (" of more" if image.left_out else ""),
                     format_size(_size(manifest, image)),
                     format_size(_shared_size(manifest, image)),
                     image.descriptor.digest.short,
@@ -94,6 +94,7 @@ def _image(manifest: BundleManifest, image: Image) -> dict[str, object]:
         **({"smoke": list(image.smoke)} if image.smoke else {}),
         "platforms": list(image.platforms),
         "image_ids": list(image.image_ids),
+        "left_out": list(image.left_out),
         "size": _size(manifest, image),
         "shared_size": _shared_size(manifest, image),
         "referrers": [

@@ -6,7 +6,7 @@ anything that they are put into. Whoever copies between the two knows these type
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, Protocol, runtime_checkable
@@ -16,6 +16,7 @@ from bundler.content.streams import ByteStream
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
+from bundler.model.platform_choice import EVERY_PLATFORM, NOTHING_CHOSEN, PlatformChoice, PlatformSelection
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
 from bundler.model.referrers import Referrer
@@ -43,6 +44,7 @@ class RegistryForm:
         found_at: the repository that it is read from, where that is another one than its name says: a mirror.
         referrers: what refers to it and is taken with it; those of these too, behind them.
         left_out: why other referrers of it cannot be taken, for the user.
+        selection: which of its platforms were taken, where some were chosen.
     """
 
     reference: Reference
@@ -50,6 +52,7 @@ class RegistryForm:
     referrers: tuple[Referrer, ...] = ()
     left_out: tuple[str, ...] = ()
     found_at: str = field(default="", compare=False)
+    selection: PlatformSelection = NOTHING_CHOSEN
 
     @property
     def trees(self) -> tuple[ImageTree, ...]:
@@ -69,6 +72,17 @@ class RegistryForm:
     def digests(self) -> frozenset[Digest]:
         """Of everything that the image and its referrers consist of, documents too."""
         return frozenset(descriptor.digest for descriptor in self.blobs())
+
+
+def referring_to(tree: ImageTree, referrers: Iterable[Referrer]) -> tuple[Referrer, ...]:
+    """Return those referrers whose subject is in a tree, or is one of them; each comes behind its subject."""
+    there = {descriptor.digest for descriptor, _ in tree.nodes()}
+    found = []
+    for referrer in referrers:
+        if referrer.subject in there:
+            found.append(referrer)
+            there.update(descriptor.digest for descriptor, _ in referrer.tree.nodes())
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -140,15 +154,17 @@ class ImageSource(Protocol):
     #: ``docker``, ``oci``, ``registry`` or ``bundle``: recorded in the bundle as where an image came from.
     kind: str
 
-    def resolve(self, name: str) -> tuple[FoundImage, ...]:
+    def resolve(self, name: str, platforms: PlatformChoice = EVERY_PLATFORM) -> tuple[FoundImage, ...]:
         """Find what a name stands for, without reading any layer.
 
         Args:
             name: What was written behind the transport and the path of the source: a reference, or ``""``
                 for everything that an archive or layout holds, one result for each name there.
+            platforms: What is taken of an image that has an index; one without is taken whatever it is for.
 
         Raises:
             NotFound: there is no such image.
+            NoSuchPlatform: the index has nothing for one of the platforms.
             MalformedDocument: its documents break their specification.
             Unreachable: the source does not answer.
         """
@@ -268,6 +284,7 @@ class PutResult:
         bytes_sent_again: how many of these had crossed before, in vain.
         bytes_skipped: bytes of blobs that were there already.
         replaced: what the name pointed to before, if that was something else.
+        original: what the bundle knows the image by, where a registry could not be given just that.
         notes: warnings for the user.
         referrers: what became of the image's referrers.
         details: what only those want to know who ask for more.
@@ -281,6 +298,7 @@ class PutResult:
     bytes_sent_again: int = 0
     bytes_skipped: int = 0
     replaced: str | None = None
+    original: Digest | None = None
     notes: tuple[str, ...] = ()
     referrers: ReferrerCounts = field(default_factory=ReferrerCounts)
     details: tuple[str, ...] = ()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bundler.content.files import disk_errors, partial, sync_directory, write_all
 from bundler.content.images import BlobReader, OutgoingImage, PutResult, ReferrerCounts
+from bundler.content.machine import this_machine
 from bundler.destinations.counting import CountingReader
 from bundler.errors import OutputExists, UsageError
 from bundler.model import media_types
@@ -46,7 +46,7 @@ class DockerArchiveDestination:
             OutputExists: there is something of this name.
         """
         self._path = path
-        self._host = host or Platform.of("linux", platform.machine())
+        self._host = host or this_machine()
         self._writer = DockerArchiveWriter(registry_form=False)
         self._file: int | None = None
         self._unfinished = False

@@ -30,8 +30,9 @@ class EngineLook:
         available = self._client.available_manifests(found.id)
         if available is not None:
             return plan.manifests <= available
-        # An engine that cannot tell which platforms it has whole is sent several of them again.
-        return len(plan.manifests) == 1 and self._client.is_listed(found.id)
+        # An engine that cannot tell which platforms it has whole is sent several of them again. What attests one
+        # came with it.
+        return plan.platforms == 1 and self._client.is_listed(found.id)
 
     def confirm(self, plan: LoadPlan) -> EngineImage:
         """Return what the engine now has.

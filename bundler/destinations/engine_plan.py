@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from bundler.content.chain_ids import chain_ids
 from bundler.content.images import OutgoingImage
-from bundler.errors import NotFound, UsageError
+from bundler.errors import NoSuchPlatform, NotFound, UsageError
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
+from bundler.model.emulation import foreign_words
 from bundler.model.image import PlatformImage
 from bundler.transports.docker_archive_writer import ArchiveImage, ArchiveLayer
 from bundler.transports.engine import EngineImage, EngineInfo
@@ -26,6 +27,7 @@ class LoadPlan:
         ids: by which the engine may know the image afterwards, the likeliest first.
         diff_ids: that the engine must report; ``()`` where it runs nothing of this, and reports none or others.
         manifests: of all platforms and artifacts that are sent.
+        platforms: how many of these are images that something runs, or all where none is.
         notes: warnings for the user.
         details: what only those want to know who ask for more.
     """
@@ -35,6 +37,7 @@ class LoadPlan:
     ids: tuple[Digest, ...]
     diff_ids: tuple[Digest, ...]
     manifests: frozenset[Digest]
+    platforms: int
     notes: tuple[str, ...]
     details: tuple[str, ...] = ()
 
@@ -49,11 +52,12 @@ def plan_load(image: OutgoingImage, info: EngineInfo) -> LoadPlan:
     """Choose the platform and the names. All layers are planned as they are; see ``choose_layers``.
 
     Raises:
-        NotFound: a classic store can hold one platform only, and none fits.
+        NoSuchPlatform: several platforms are there, and none that the engine runs.
         UsageError: a classic store cannot hold what is no image, such as an artifact.
     """
     chosen, registry_form = _choose(image, info), info.store == "containerd"
     manifests = {node.descriptor.digest for node in image.tree.platform_images()}
+    runnable = sum(node.platform.is_known for node in image.tree.platform_images())
     layers = _layers(chosen) if chosen else ()
     referrers = image.referrers if registry_form else ()
     archive = ArchiveImage(image.reference.tagged, image.tree, chosen, layers, referrers)
@@ -63,13 +67,22 @@ def plan_load(image: OutgoingImage, info: EngineInfo) -> LoadPlan:
     if image.reference.tagged is None:
         notes.append(f"{image.reference} has no tag; the engine knows the image by its ID only")
     if chosen is not None and not chosen.platform.runs_on(info.platform):
-        notes.append(f"the image is for {chosen.platform}, the engine runs {info.platform}")
+        notes.append(foreign_words(chosen.platform, info.platform, "the engine") or "")
         # Of an image for others a containerd store may report nothing but the ID.
         diff_ids = () if registry_form else diff_ids
     details: tuple[str, ...] = ()
     if image.referrers and not registry_form:
         details = (f"this engine's store keeps no manifests: {len(image.referrers)} referrers were left out",)
-    return LoadPlan(archive, registry_form, ids, diff_ids, frozenset(manifests), tuple(notes), details)
+    return LoadPlan(
+        archive,
+        registry_form,
+        ids,
+        diff_ids,
+        frozenset(manifests),
+        runnable or len(manifests),
+        tuple(notes),
+        details,
+    )
 
 
 def choose_layers(
@@ -103,12 +116,17 @@ def choose_layers(
 
 
 def _choose(image: OutgoingImage, info: EngineInfo) -> PlatformImage | None:
+    known = {one.platform for one in image.tree.platform_images() if one.platform.is_known}
+    if not known and info.store == "containerd":
+        return None
     try:
         chosen = image.tree.select(info.platform)
-    except NotFound:
-        if info.store == "containerd":
-            return None
-        raise
+    except NotFound as error:
+        held = ", ".join(sorted(map(str, known))) or "none that runs"
+        raise NoSuchPlatform(
+            f"{image.reference} has nothing for the engine, which runs {info.platform}; it has: {held}",
+            advice=f"Pack it again with --platform {info.platform}, or load it where one of these runs.",
+        ) from error
     if chosen.config is None or len(chosen.config.diff_ids) != len(chosen.manifest.layers):
         if info.store == "containerd":
             return None

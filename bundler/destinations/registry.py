@@ -10,12 +10,21 @@ from pathlib import Path
 
 from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult
 from bundler.content.stopping import Stopping
-from bundler.destinations.registry_plan import UNTAGGED, Outlook, PushPlan, plan_push, shown
+from bundler.destinations.foreign_layers import without_absent_foreign
+from bundler.destinations.registry_plan import (
+    UNTAGGED,
+    Outlook,
+    PushPlan,
+    plan_instead,
+    plan_push,
+    possible_roots,
+    shown,
+)
 from bundler.destinations.registry_referrers import ReferrerPush
+from bundler.destinations.registry_roots import is_whole, lost_pin, original_of
 from bundler.destinations.underway import Underway
 from bundler.destinations.workers import run_all
 from bundler.errors import InvalidReference, NotFound, PolicyRefused, Refused, Unauthorised, UsageError
-from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
@@ -66,6 +75,7 @@ class RegistryDestination:
         progress: Progress = SILENT,
         limits: Limits = DEFAULT_LIMITS,
         create_projects: bool = False,
+        sparse_index: bool = False,
     ) -> None:
         """Prepare; the registry is not asked yet.
 
@@ -75,14 +85,14 @@ class RegistryDestination:
             jobs: How many blobs are sent at once, 1 to 32.
             on_existing_tag: What to do where the tag stands for another image.
             naming: What images are called here.
-            piece_bytes: Size of one request, at least 64 KiB; ``None`` follows the rate, 16 to 256 MiB. Where
-                connections break or answers get lost, other sizes are tried.
+            piece_bytes: Size of one request, at least 64 KiB; ``None`` follows the rate and what breaks.
             state_directory: Where uploads are kept that did not come to their end, for the next run; ``None``
                 keeps nothing. It need not exist, and may be unwritable.
             retries: How often a request is sent again that failed in a way that may pass.
             progress: Is told of every further try.
             limits: Bounds what is read.
             create_projects: Make the projects that are missing where the registry is Harbor.
+            sparse_index: Try an index of which not all is here, before what every registry takes.
 
         Raises:
             InvalidReference: the destination is no registry and prefix.
@@ -100,13 +110,13 @@ class RegistryDestination:
             retries=Retries(retries or RetryPolicy(), tell=progress.message),
         )
         self._jobs = jobs
+        self._sparse_index = sparse_index
         self._on_existing_tag = on_existing_tag
         self._uploader = Uploader(piece_bytes, jobs=jobs, saved=SavedUploads(state_directory))
         self.stopping = Stopping()
         self._explainer = Explainer(self._client)
         self._projects = ProjectMaker(self._client, is_wanted=create_projects)
-        # In which repositories a blob is known to be; only the registry's own word is entered. All are kept:
-        # images of several repositories are on their way at once, and none is asked for a blob twice.
+        # In which repositories a blob is known to be, so that none is asked twice; the registry's own word only.
         self._homes: defaultdict[Digest, dict[str, None]] = defaultdict(dict)
         self._underway = Underway()
         # Of images that were announced and are not put yet, by their identity.
@@ -173,11 +183,14 @@ class RegistryDestination:
         target, repository, plan, existing = self.look(image, reader, stopping)
         send = partial(self._put_blobs, repository, reader=reader, task=task, stopping=stopping)
         referrers = ReferrerPush(image.referrers, repository, self._on_existing_tag, send)
-        if existing is not None and (existing == plan.root or self._keeps(target, existing)):
+        if existing is not None and (
+            is_whole(repository, image.tree, plan, existing)
+            or (existing not in possible_roots(image.tree, plan) and self._keeps(target, existing))
+        ):
             for blob in plan.blobs:
                 self._uploader.forget(repository, blob)
             result = self._skip(image, target, plan, existing, task)
-            if existing != plan.root:
+            if existing not in (plan.root, image.tree.root.digest):
                 return referrers.told(result, image.referrers)
             referrers.survey(plan.digests)
             return referrers.put(result, plan.digests)
@@ -192,8 +205,9 @@ class RegistryDestination:
             bytes_sent=sent.sent,
             bytes_sent_again=sent.again,
             bytes_skipped=sent.kept,
-            replaced=existing,
-            notes=plan.notes if target.tag else (*plan.notes, UNTAGGED),
+            replaced=None if existing == plan.root else existing,
+            original=original_of(image.tree, plan.root),
+            notes=(*plan.notes, *lost_pin(image, plan.root), *(() if target.tag else (UNTAGGED,))),
         )
         return referrers.put(result, plan.digests)
 
@@ -206,14 +220,21 @@ class RegistryDestination:
             Refused: the registry does not answer this user, or an index is sparse.
             Unreachable, ProtocolError: the registry.
         """
-        target, plan = self.target(image.reference), planned(image, reader)
+        target, plan = self.target(image.reference), self.planned(image, reader)
         retries = self._client.retries.with_manners(wait=stopping.wait)
         repository = Repository(self._client, target.repository, push=True, retries=retries)
         existing = find_manifest(repository, target.tag or str(plan.root))
-        if existing not in (None, plan.root) and plan.has_opaque:
-            instead = _without_opaque(image.tree)
-            plan = instead if instead is not None and instead.root == existing else plan
+        following: PushPlan | None = plan
+        while existing is not None and following is not None:
+            if existing == following.root:
+                plan = following
+                break
+            following = plan_instead(image.tree, following)
         return Outlook(target, repository, plan, existing)
+
+    def planned(self, image: OutgoingImage, reader: BlobReader) -> PushPlan:
+        """Return what of an image goes to the registry first, as far as it is here."""
+        return without_absent_foreign(plan_push(image.tree, as_sparse=self._sparse_index), reader)
 
     def finish(self) -> None:
         """Close the connections; every image put has its name already."""
@@ -234,7 +255,11 @@ class RegistryDestination:
     def _skip(
         self, image: OutgoingImage, target: Reference, plan: PushPlan, existing: Digest, task: Task
     ) -> PutResult:
-        same, notes = existing == plan.root, plan.notes
+        same, notes = existing in (plan.root, image.tree.root.digest), plan.notes
+        if same and existing != plan.root:
+            notes = ("the name stands there for the index that the image came with, which was left as it is",)
+        elif same:
+            notes = (*notes, *lost_pin(image, existing))
         if same:
             for blob in plan.blobs:
                 self._homes[blob.digest][target.repository] = None
@@ -247,6 +272,7 @@ class RegistryDestination:
             digest=existing,
             status="skipped",
             bytes_skipped=plan.size if same else 0,
+            original=original_of(image.tree, existing) if same else None,
             notes=notes,
         )
 
@@ -305,40 +331,9 @@ def _put_documents(repository: Repository, tree: ImageTree, plan: PushPlan, tag:
     except Unauthorised:
         raise
     except Refused as error:
-        # Some registries take in an index only what they know themselves as a manifest.
-        instead = _without_opaque(tree) if plan.has_opaque else None
+        # Some registries take in an index only what they know themselves as a manifest, most only what is there.
+        instead = plan_instead(tree, plan)
         if instead is None:
             raise error
         return _put_documents(repository, tree, instead, tag)
     return plan
-
-
-def planned(image: OutgoingImage, reader: BlobReader) -> PushPlan:
-    """Return what of an image goes to a registry, as far as it is here."""
-    return _without_absent_foreign(plan_push(image.tree), reader)
-
-
-def _without_opaque(tree: ImageTree) -> PushPlan | None:
-    try:
-        return plan_push(tree, with_opaque=False)
-    except Refused:
-        return None
-
-
-def _without_absent_foreign(plan: PushPlan, reader: BlobReader) -> PushPlan:
-    absent = {blob for blob in plan.blobs if _is_absent_foreign(blob, reader)}
-    if not absent:
-        return plan
-    notes = (f"the layer {blob.digest} is not here and was not sent: its owner forbids it" for blob in absent)
-    blobs = tuple(blob for blob in plan.blobs if blob not in absent)
-    return replace(plan, blobs=blobs, notes=(*plan.notes, *sorted(notes)))
-
-
-def _is_absent_foreign(blob: Descriptor, reader: BlobReader) -> bool:
-    if not media_types.is_foreign_layer(blob.media_type):
-        return False
-    try:
-        reader.open_blob(blob).close()
-    except NotFound:
-        return True
-    return False

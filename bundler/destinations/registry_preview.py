@@ -9,7 +9,7 @@ from typing import Literal
 
 from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult, Status
 from bundler.content.stopping import Stopping
-from bundler.destinations.registry import RegistryDestination, planned
+from bundler.destinations.registry import RegistryDestination
 from bundler.destinations.registry_plan import UNTAGGED, Outlook, PushPlan, shown
 from bundler.destinations.workers import run_all
 from bundler.model.descriptor import Descriptor
@@ -74,7 +74,7 @@ class RegistryPreview:
             IncompleteBundle, DamagedContent: the image is not whole here.
         """
         if not self._ask:
-            target, plan = self._destination.target(image.reference), planned(image, reader)
+            target, plan = self._destination.target(image.reference), self._destination.planned(image, reader)
             task.advance(plan.size)
             return _preview(image.reference, target, plan, "unknown", "planned")
         stopping = Stopping()

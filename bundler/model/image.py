@@ -32,6 +32,15 @@ class PlatformImage:
         return self.descriptor.platform or Platform()
 
     @property
+    def listed_as(self) -> Platform:
+        """What the index says of a variant that the config, as many do, leaves out; else the platform."""
+        said = self.descriptor.platform
+        mine = self.platform
+        if said is not None and not mine.variant and (said.os, said.architecture) == (mine.os, mine.architecture):
+            return said
+        return mine
+
+    @property
     def image_id(self) -> Digest:
         """The image ID of engines with a graph-driver store: the digest of the config."""
         return self.manifest.config.digest
@@ -127,21 +136,22 @@ class ImageTree:
         return list(self._platform_images)
 
     def select(self, host: Platform) -> PlatformImage:
-        """Choose the image that the host runs natively; the only one there is also where it does not.
+        """Choose the image that suits the host best; the only one there is also where it does not run.
 
         Raises:
             NotFound: several platforms are there and none fits.
             MalformedDocument: a document breaks its form or a bound.
         """
         runnable = [image for image in self.platform_images() if image.platform.is_known]
-        fitting = [image for image in runnable if image.platform.runs_on(host)]
-        if not fitting and len(runnable) == 1:
-            fitting = runnable
-        if not fitting:
-            held = ", ".join(str(image.platform) for image in runnable) or "none that runs"
-            raise NotFound(f"the image has no variant for {host}", advice=f"It holds: {held}.")
-        # The highest variant that the host still runs, the first of equals.
-        return max(fitting, key=lambda image: image.platform.variant)
+        suited = [(image.listed_as.fitness(host), image) for image in runnable]
+        fitting = [(fitness, image) for fitness, image in suited if fitness is not None]
+        if fitting:
+            # The first of equals.
+            return min(fitting, key=lambda item: item[0])[1]
+        if len(runnable) == 1:
+            return runnable[0]
+        held = ", ".join(str(image.platform) for image in runnable) or "none that runs"
+        raise NotFound(f"the image has no variant for {host}", advice=f"It holds: {held}.")
 
     def blobs(self) -> Iterator[Descriptor]:
         """Yield every content of the image once: documents and what they refer to, parents first, opaque last."""

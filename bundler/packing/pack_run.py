@@ -144,6 +144,7 @@ class PackRun:
             platforms=tuple(str(one.platform) for one in known),
             image_ids=tuple(one.image_id for one in known),
             blobs=tuple(blob.digest for blob in carried(form or tree)),
+            left_out=form.selection.left_out if form else (),
             digest_preserved=form is not None,
             referrers=tuple(map(ReferrerRow.of, form.referrers)) if form else (),
             smoke=image.smoke,

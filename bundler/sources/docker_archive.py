@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bundler.content.compression import DecompressedStream, recognise_compression
 from bundler.content.hashing import sha256
-from bundler.content.images import Content, EngineForm, FoundImage, Place, RegistryForm
+from bundler.content.images import Content, EngineForm, FoundImage, Place, RegistryForm, referring_to
 from bundler.content.streams import BUFFER_BYTES, ByteStream, MemoryStream
 from bundler.errors import DamagedContent, MalformedDocument, NotFound, UsageError
 from bundler.model import media_types
@@ -20,6 +20,7 @@ from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
 from bundler.model.image_config import parse_image_config
 from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice
 from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
 from bundler.sources.index_referrers import IndexReferrers
@@ -89,14 +90,18 @@ class DockerArchiveSource:
         self._stored: dict[Digest, _Stored] = {}
         self._trees: dict[Digest, ImageTree] = {}
 
-    def resolve(self, name: str) -> tuple[FoundImage, ...]:
+    def resolve(self, name: str, platforms: PlatformChoice = EVERY_PLATFORM) -> tuple[FoundImage, ...]:
         """Find images: ``""`` is all with all their names, ``@0`` the first, else a reference, short or full.
 
         Raises:
             NotFound: the archive holds no such image.
+            NoSuchPlatform: what it holds of an index has nothing for one of the platforms.
             UsageError: an image without a name needs one, or the name is no reference.
             DamagedContent, MalformedDocument: what the archive holds is not what it should be.
         """
+        return tuple(self._chosen(image, platforms) for image in self._found(name))
+
+    def _found(self, name: str) -> tuple[FoundImage, ...]:
         if not name:
             # Of two images with one name the last keeps it, as when an engine loads the archive.
             found = [image for entry in self._table for image in self._all_names(entry)]
@@ -242,8 +247,16 @@ class DockerArchiveSource:
 
     def _tree(self, root: Descriptor) -> ImageTree:
         if root.digest not in self._trees:
-            self._trees[root.digest] = saved_tree(root, self._fetch, self._holds, self._limits)
+            self._trees[root.digest], _ = saved_tree(root, self._fetch, self._holds, self._limits)
         return self._trees[root.digest]
+
+    def _chosen(self, image: FoundImage, platforms: PlatformChoice) -> FoundImage:
+        if platforms.is_all or isinstance(image, EngineForm):
+            return image
+        # What it was found by is the whole image: its row in the table may be of a platform that is not wanted.
+        tree, selection = saved_tree(image.tree.root, self._fetch, self._holds, self._limits, platforms)
+        referrers = referring_to(tree, image.referrers)
+        return replace(image, tree=tree, referrers=referrers, selection=selection)
 
     def _fetch(self, descriptor: Descriptor) -> bytes | None:
         path = blob_path(descriptor.digest)

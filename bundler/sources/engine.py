@@ -12,6 +12,7 @@ from bundler.errors import DamagedContent, MalformedDocument, NotFound
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
+from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice
 from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
 from bundler.sources.index_referrers import IndexReferrers
@@ -55,12 +56,13 @@ class EngineSource:
         self._limits = limits
         self._with_referrers = referrers
 
-    def resolve(self, name: str) -> tuple[FoundImage, ...]:
+    def resolve(self, name: str, platforms: PlatformChoice = EVERY_PLATFORM) -> tuple[FoundImage, ...]:
         """Find one image by its reference, see :meth:`ImageSource.resolve`.
 
         Raises:
             InvalidReference: the name is no reference; an engine is never taken whole.
             NotFound: the engine has no such image.
+            NoSuchPlatform: what it has of an index has nothing for one of the platforms.
             DamagedContent, MalformedDocument: a containerd store gives documents that are not what they should be.
             Unreachable, Refused: the engine.
         """
@@ -71,7 +73,7 @@ class EngineSource:
                 f"the engine has no image {reference.familiar}", advice="`docker image ls` shows what it has."
             )
         if self._client.info.store == "containerd":
-            return (self._registry_form(reference),)
+            return (self._registry_form(reference, platforms),)
         return (EngineForm(reference, image.id, image.diff_ids, image.platform, image.size),)
 
     def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
@@ -157,7 +159,7 @@ class EngineSource:
         finally:
             stream.close()
 
-    def _registry_form(self, reference: Reference) -> RegistryForm:
+    def _registry_form(self, reference: Reference, platforms: PlatformChoice) -> RegistryForm:
         documents: dict[Digest, bytes] = {}
         present: set[Digest] = set()
         index, collected = None, 0
@@ -180,12 +182,12 @@ class EngineSource:
         def fetch(wanted: Descriptor) -> bytes | None:
             return documents.get(wanted.digest)
 
-        tree = saved_tree(root, fetch, present.__contains__, self._limits)
+        tree, selection = saved_tree(root, fetch, present.__contains__, self._limits, platforms)
         if not self._with_referrers:
-            return RegistryForm(reference, tree)
+            return RegistryForm(reference, tree, selection=selection)
         entries = index_entries(index, self._limits)
         referrers = IndexReferrers(entries, fetch, lambda blob: blob.digest in present, self._limits).of(tree)
-        return RegistryForm(reference, tree, referrers.found, referrers.left_out)
+        return RegistryForm(reference, tree, referrers.found, referrers.left_out, selection=selection)
 
 
 def _asked(images: Sequence[FoundImage], wanted: Collection[Digest]) -> list[FoundImage]:

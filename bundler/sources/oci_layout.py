@@ -7,12 +7,13 @@ from contextlib import closing
 from pathlib import Path
 
 from bundler.content.images import Content, FoundImage, Place, RegistryForm, tree_places
+from bundler.content.platform_trees import collect_chosen
 from bundler.content.streams import ByteStream, MemoryStream, VerifiedStream
-from bundler.content.trees import collect_tree
 from bundler.errors import DamagedContent, InvalidReference, MalformedDocument, NotFound
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice
 from bundler.model.reference import Reference
 from bundler.model.referrers import Referrers
 from bundler.progress import SILENT, Progress, Task
@@ -62,16 +63,18 @@ class OciLayoutSource:
         layout = self._layout
         self._referrers = IndexReferrers(layout.index.manifests, layout.fetch, layout.holds, limits)
 
-    def resolve(self, name: str) -> tuple[FoundImage, ...]:
+    def resolve(self, name: str, platforms: PlatformChoice = EVERY_PLATFORM) -> tuple[FoundImage, ...]:
         """Find images by name, without reading any layer.
 
         Args:
             name: ``""`` for all that are named (the only image of a layout also where it has no name), but for
                 what is there only because it refers to another; else what an annotation says to the letter, a
                 reference that means the same, or ``@sha256:…``.
+            platforms: What is taken of an image that has an index.
 
         Raises:
             NotFound: there is no such image.
+            NoSuchPlatform: an index has nothing for one of the platforms.
             InvalidReference: what was found has no usable name.
             MalformedDocument, DamagedContent: documents of the image are broken, altered or absent; or two
                 images have the name.
@@ -85,7 +88,7 @@ class OciLayoutSource:
                     f"{self._path} has several images of the name {reference}",
                     advice="Ask for one of them by @sha256:… digest.",
                 )
-        return tuple(self._image(reference, entry) for reference, entry in found.items())
+        return tuple(self._image(reference, entry, platforms) for reference, entry in found.items())
 
     def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
         """Yield what is wanted in the order of the image's tree; a foreign layer may be absent.
@@ -158,11 +161,11 @@ class OciLayoutSource:
                 raise
             return self._layout.own_reference(own)
 
-    def _image(self, reference: Reference, entry: LayoutEntry) -> RegistryForm:
+    def _image(self, reference: Reference, entry: LayoutEntry, platforms: PlatformChoice) -> RegistryForm:
         layout = self._layout
-        tree = collect_tree(entry.descriptor, layout.fetch, self._limits, layout.holds)
+        tree, selection = collect_chosen(entry.descriptor, layout.fetch, platforms, self._limits, layout.holds)
         referrers = self._referrers.of(tree) if self._with_referrers else Referrers()
-        return RegistryForm(reference, tree, referrers.found, referrers.left_out)
+        return RegistryForm(reference, tree, referrers.found, referrers.left_out, selection=selection)
 
     def _held(self) -> str:
         held = [entry.names[0] if entry.names else f"@{entry.descriptor.digest}" for entry in self._layout.entries]

@@ -5,17 +5,26 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from bundler.content.images import Content, FoundImage, Place, RegistryForm, tree_places
+from bundler.content.platform_trees import collect_chosen
 from bundler.content.referrers import collect_referrers
 from bundler.content.stopping import Stopping
 from bundler.content.streams import ByteStream, MemoryStream
-from bundler.content.trees import collect_tree
-from bundler.errors import AirbundleError, DamagedContent, NotFound, PolicyRefused, Refused, UsageError
+from bundler.errors import (
+    AirbundleError,
+    DamagedContent,
+    NoSuchPlatform,
+    NotFound,
+    PolicyRefused,
+    Refused,
+    UsageError,
+)
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.manifest import Index, parse_manifest
+from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice
 from bundler.model.reference import Reference
 from bundler.model.referrers import Referrers
 from bundler.progress import SILENT, Progress, Task
@@ -67,14 +76,16 @@ class RegistrySource:
         self._images: list[tuple[Repository, RegistryForm]] = []
         self._homes: dict[Digest, Repository] = {}
 
-    def resolve(self, name: str) -> tuple[FoundImage, ...]:
+    def resolve(self, name: str, platforms: PlatformChoice = EVERY_PLATFORM) -> tuple[FoundImage, ...]:
         """Find the image of a reference; one with tag and digest is fetched by its digest.
 
-        An index whose children are partly absent at the registry comes back sparse.
+        An index whose children are partly absent at the registry, or not wanted, comes back sparse; manifests of
+        other platforms are not asked for.
 
         Raises:
             InvalidReference: the name is none.
             NotFound: the registry has no such image.
+            NoSuchPlatform: the index has nothing for one of the platforms.
             DamagedContent, MalformedDocument: a document is not what its digest or specification says.
             Unauthorised, Refused, Unreachable, ProtocolError: the registry.
             PolicyRefused, ConfigError: what the user's or the machine's files say of registries.
@@ -83,13 +94,13 @@ class RegistrySource:
         *mirrors, own = self._access.routes.to(reference)
         for mirror in mirrors:
             try:
-                return (self._resolve_at(mirror, reference),)
-            except PolicyRefused:
+                return (self._resolve_at(mirror, reference, platforms),)
+            except (PolicyRefused, NoSuchPlatform):
                 raise
             # Whatever it is, the next one may do better; and the last one tells what it is.
             except AirbundleError as error:
                 self._pass_over(mirror, error)
-        return (self._resolve_at(own, reference),)
+        return (self._resolve_at(own, reference, platforms),)
 
     def _pass_over(self, mirror: Route, error: AirbundleError) -> None:
         name = mirror.reference.registry
@@ -97,7 +108,7 @@ class RegistrySource:
             self._passed_over[name] = str(error)
             self._progress.message(f"the mirror {name} is passed over: {error}")
 
-    def _resolve_at(self, route: Route, reference: Reference) -> RegistryForm:
+    def _resolve_at(self, route: Route, reference: Reference, platforms: PlatformChoice) -> RegistryForm:
         there = route.reference
         repository = Repository(self._client(self._access.address(there.registry, route)), there.repository)
         asked = str(there.digest or there.tag)
@@ -108,9 +119,10 @@ class RegistrySource:
             raise
         node = parse_manifest(raw, found.media_type, self._limits)
         root = Descriptor(media_type=node.media_type, digest=found.digest, size=found.size)
-        tree = collect_tree(
+        tree, selection = collect_chosen(
             root,
             lambda wanted: raw if wanted is root else fetch_document(repository, wanted),
+            platforms,
             self._limits,
             lambda wanted: has_blob(repository, wanted) or fetch_unknown(repository, wanted) is not None,
         )
@@ -118,7 +130,7 @@ class RegistrySource:
             raise NotFound(f"{reference}: the index is there, but none of the manifests that it lists")
         referrers = self._referrers(repository, tree)
         at = there.name if there.name != reference.name else ""
-        image = RegistryForm(reference, tree, referrers.found, referrers.left_out, at)
+        image = RegistryForm(reference, tree, referrers.found, referrers.left_out, at, selection)
         self._homes.update((blob.digest, repository) for blob in image.blobs())
         self._images.append((repository, image))
         return image

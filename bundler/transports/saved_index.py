@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bundler.content.trees import Fetch, collect_tree
+from bundler.content.platform_trees import collect_chosen
+from bundler.content.trees import Fetch
 from bundler.errors import DamagedContent, InvalidReference, MalformedDocument
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
@@ -15,6 +16,7 @@ from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.manifest import Index, Manifest, parse_manifest
+from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice, PlatformSelection
 from bundler.model.reference import Reference
 
 INDEX = "index.json"
@@ -61,8 +63,12 @@ def index_entries(raw: bytes, limits: Limits = DEFAULT_LIMITS) -> tuple[Descript
 
 
 def saved_tree(
-    root: Descriptor, fetch: Fetch, holds: Callable[[Digest], bool], limits: Limits = DEFAULT_LIMITS
-) -> ImageTree:
+    root: Descriptor,
+    fetch: Fetch,
+    holds: Callable[[Digest], bool],
+    limits: Limits = DEFAULT_LIMITS,
+    platforms: PlatformChoice = EVERY_PLATFORM,
+) -> tuple[ImageTree, PlatformSelection]:
     """Collect the documents of a saved image. What an engine has only in part is taken as absent.
 
     An engine that pulled one platform keeps the whole index, and perhaps manifests of other platforms without
@@ -73,8 +79,10 @@ def saved_tree(
         fetch: Returns a document, not yet verified.
         holds: Tells whether a blob was saved.
         limits: Bounds on the documents.
+        platforms: What is taken of an index.
 
     Raises:
+        NoSuchPlatform: what is there of the index has nothing for one of the platforms.
         DamagedContent: a document is not what its descriptor says, or no manifest has all its content.
         MalformedDocument: a document breaks its specification or a bound.
     """
@@ -87,13 +95,13 @@ def saved_tree(
         return raw if isinstance(node, Manifest) and not _missing(node, holds) else None
 
     documents = fetch_complete if root.media_type in media_types.INDEXES else fetch
-    tree = collect_tree(root, documents, limits, lambda wanted: holds(wanted.digest))
+    tree, selection = collect_chosen(root, documents, platforms, limits, lambda wanted: holds(wanted.digest))
     manifests = [node for _, node in tree.nodes() if isinstance(node, Manifest)]
     missing = [digest for node in manifests for digest in _missing(node, holds)]
     if missing or not manifests:
         what = f"{len(missing)} of its blobs are missing" if missing else "no platform's image is complete"
         raise DamagedContent(f"the image {root.digest} was not saved whole: {what}")
-    return tree
+    return tree, selection
 
 
 def _missing(manifest: Manifest, holds: Callable[[Digest], bool]) -> list[Digest]:

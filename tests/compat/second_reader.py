@@ -70,8 +70,7 @@ def judge(table: dict[str, Any]) -> None:
     demand(all(free[name] <= end for name, end in ends.items()), "a blob outside of its archive")
     for application in table["applications"]:
         names = [image["reference"] for image in application["images"]]
-        demand(len({*names}) == len(names), "an image twice")
-        demand(all(re.fullmatch(REFERENCE, name) for name in names), "name of an image")
+        demand(len({*names}) == len(names) and all(re.fullmatch(REFERENCE, name) for name in names), "image names")
         for image in application["images"]:
             root, blobs = image["descriptor"], {*image["blobs"]}
             demand(root["digest"] in blobs <= sizes.keys() and root["size"] == sizes[root["digest"]], "image")
@@ -182,13 +181,13 @@ class Bundle:
         return list(dict.fromkeys(digest for root in _roots(image) for digest in self._below(image, root)))
 
     def _below(self, image: dict[str, Any], root: dict[str, Any]) -> list[str]:
-        found, opaque, stack = dict[str, None](), dict[str, None](), [root]
+        found, opaque, listed, stack = dict[str, None](), dict[str, None](), set[str](), [root]
         while stack:
-            digest = stack.pop()["digest"]
-            if digest in found:
+            if (digest := stack.pop()["digest"]) in found:
                 continue
             document, found[digest] = json.loads(self.read(digest).decode(), object_pairs_hook=unique), None
             if "manifests" in document:
+                listed |= {child["digest"] for child in document["manifests"] or ()}
                 there = [child for child in document["manifests"] or () if child["digest"] in image["blobs"]]
                 known = [child for child in there if re.fullmatch(KNOWN, child.get("mediaType", ""))]
                 opaque |= {child["digest"]: None for child in there if child not in known}
@@ -197,6 +196,8 @@ class Bundle:
             for child in (document["config"], *(document.get("layers") or ())):
                 if not (re.search("foreign|nondistributable", child["mediaType"]) and child.get("urls")):
                     found[child["digest"]] = None
+        is_right = image.get("left_out") in (None, sorted(listed - {*image["blobs"]}))
+        demand(root != image["descriptor"] or is_right, "what was left out")
         return [*(found | opaque)]
 
     def extract(self, target: Path) -> None:

@@ -79,12 +79,25 @@ class Image:
         return [stored["digest"] for stored in document["layers"]]
 
 
-def index_of(images: Mapping[str, Image]) -> Image:
-    """Return an index of images for Linux, by architecture."""
-    blobs = {digest: content for image in images.values() for digest, content in image.blobs.items()}
+def index_of(images: Mapping[str, Image], attestations: Mapping[str, Image] | None = None) -> Image:
+    """Return an index of images for Linux, and of what attests some of them, both by architecture."""
+    attesting = attestations or {}
+    parts = (*images.values(), *attesting.values())
+    blobs = {digest: content for image in parts for digest, content in image.blobs.items()}
     children = [
         {**image.manifest, "platform": {"os": "linux", "architecture": architecture}}
         for architecture, image in images.items()
+    ]
+    children += [
+        {
+            **image.manifest,
+            "platform": {"os": "unknown", "architecture": "unknown"},
+            "annotations": {
+                "vnd.docker.reference.digest": images[architecture].manifest["digest"],
+                "vnd.docker.reference.type": "attestation-manifest",
+            },
+        }
+        for architecture, image in attesting.items()
     ]
     # Not as a program of ours would write it: the bytes must stay, not the meaning.
     index = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": children}, indent=1).encode()

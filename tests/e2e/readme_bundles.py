@@ -115,7 +115,7 @@ def pack_bundles(airbundle: Airbundle, directory: Path) -> dict[str, Bundle]:
         f"{name}=oci:{layouts.write_layout(directory / name, images)}"
         for name, images in _kept_images(base).items()
     ]
-    airbundle("pack", *kept, "-o", directory / KEPT)
+    airbundle("pack", *kept, "--platform", "all", "-o", directory / KEPT)
     home = _home(directory / "home")
     return {kind: Bundle(directory / kind, home) for kind in (ZSTD, GZIP, KEPT)}
 

@@ -191,7 +191,7 @@ def two_platforms(kinds: Kinds, shared_airbundle: Airbundle, tmp_path_factory: p
     )
     directory = tmp_path_factory.mktemp("index")
     layout = layouts.write_layout(directory / "layout", {name: image})
-    shared_airbundle("pack", f"app=oci:{layout}", "-o", directory / "bundle")
+    shared_airbundle("pack", f"app=oci:{layout}", "--platform", "all", "-o", directory / "bundle")
     return Packed(directory / "bundle", name, {}, kept_manifest=True)
 
 
@@ -211,7 +211,7 @@ def test_an_index_arrives_whole_where_the_store_holds_one(kinds: Kinds, two_plat
     assert facts["Id"] == image["descriptor"]["digest"]
     assert facts["RepoDigests"] == [f"airbundle.test/pairs/index@{facts['Id']}"]
     back = two_platforms.bundle.with_name("back")
-    airbundle("pack", f"app=docker-daemon:{two_platforms.name}", "-o", back)
+    airbundle("pack", f"app=docker-daemon:{two_platforms.name}", "--platform", "all", "-o", back)
     assert sorted(bundles.images(back)[two_platforms.name]["blobs"]) == sorted(image["blobs"])
 
 

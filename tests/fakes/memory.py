@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bundler.content.compression import Encoder, start_compressor
@@ -23,7 +23,9 @@ from bundler.content.images import (
     PutResult,
     RegistryForm,
     distinct_blobs,
+    referring_to,
 )
+from bundler.content.platform_trees import collect_chosen
 from bundler.content.streams import ByteStream, MemoryStream, VerifiedStream, read_all
 from bundler.content.trees import collect_tree
 from bundler.errors import DamagedContent, NotFound, UsageError
@@ -31,6 +33,7 @@ from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.json_documents import canonical_json
+from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
 from bundler.model.referrers import Referrer
@@ -208,7 +211,23 @@ class MemorySource:
 
     # -- ImageSource and BlobReader -------------------------------------------------------------------------
 
-    def resolve(self, name: str) -> tuple[FoundImage, ...]:
+    def resolve(self, name: str, platforms: PlatformChoice = EVERY_PLATFORM) -> tuple[FoundImage, ...]:
+        return tuple(self._chosen(image, platforms) for image in self._found(name))
+
+    def _chosen(self, image: FoundImage, platforms: PlatformChoice) -> FoundImage:
+        if isinstance(image, EngineForm) or platforms.is_all:
+            return image
+        there = image.tree.documents
+        tree, selection = collect_chosen(
+            image.tree.root,
+            lambda wanted: self.blobs.get(wanted.digest) if wanted.digest in there else None,
+            platforms,
+            holds=lambda wanted: wanted.digest in self.blobs,
+        )
+        referrers = referring_to(tree, image.referrers)
+        return replace(image, tree=tree, referrers=referrers, selection=selection)
+
+    def _found(self, name: str) -> tuple[FoundImage, ...]:
         if not name:
             return tuple(self.images.values())
         full = str(Reference.parse(name))
@@ -247,6 +266,36 @@ def _order(image: FoundImage) -> list[Digest]:
     if isinstance(image, RegistryForm):
         return [descriptor.digest for descriptor in image.blobs()]
     return list(dict.fromkeys((image.config_digest, *image.diff_ids)))
+
+
+def multi_platform(
+    source: MemorySource,
+    reference: str,
+    platforms: Sequence[str] = ("linux/amd64", "linux/arm64", "linux/s390x"),
+    *,
+    layer: Callable[[str], bytes] = str.encode,
+) -> RegistryForm:
+    """Add an image of several platforms as BuildKit makes them: the index says each, and lists attestations."""
+    manifests: list[dict[str, object]] = []
+    for text in platforms:
+        platform = Platform.parse(text)
+        root = source.make_image([layer("base"), layer(text)], "x", platform=text).tree.root
+        attestation = source.make_artifact(f"provenance of {text}".encode(), "x").tree.root
+        for one, said, more in (
+            (root, platform, {}),
+            (
+                attestation,
+                Platform("unknown", "unknown"),
+                {
+                    "vnd.docker.reference.digest": str(root.digest),
+                    "vnd.docker.reference.type": "attestation-manifest",
+                },
+            ),
+        ):
+            entry = {"mediaType": one.media_type, "digest": one.digest, "size": one.size, "platform": said}
+            manifests.append({**entry, "annotations": more} if more else entry)
+    index = {"schemaVersion": 2, "mediaType": media_types.OCI_INDEX, "manifests": manifests}
+    return source.add({**index, "annotations": {"kept": "yes"}}, reference)
 
 
 def engine_form_source(images: Mapping[str, Sequence[bytes]], *, platform: str = AMD64) -> MemorySource:

@@ -72,7 +72,8 @@ def sources(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_a_plan_of_all_images_of_a_source(sources: tuple[str, str]) -> None:
     few, many = (_Work().of("plan", f"many={source}") for source in sources)
     assert many.lines < _MOST * few.lines
-    assert many.calls["parse_manifest"] <= 2 * _MANY.images + 1
+    # Once more where a table may list what refers to images: whether a manifest does, it says itself.
+    assert many.calls["parse_manifest"] <= 3 * _MANY.images + 1
     assert many.calls["parse_image_config"] <= _MANY.images
 
 
@@ -82,7 +83,7 @@ def test_a_plan_that_names_every_image(sources: tuple[str, str], tmp_path: Path)
         for images, source in zip((_FEW, _MANY), sources, strict=True)
     )
     assert many.lines < _MOST * few.lines
-    assert many.calls["parse_manifest"] <= 2 * _MANY.images + 1
+    assert many.calls["parse_manifest"] <= 3 * _MANY.images + 1
 
 
 @pytest.mark.parametrize("command", [["inspect"], ["verify", "--level", "quick"]])

@@ -56,6 +56,7 @@ def run(
     output: _Output,
     config: _Config = None,
     manifest: _Manifest = None,
+    platform: options.Platforms = None,
     name: options.BundleName = None,
     version: options.BundleVersion = None,
     part_size: options.PartSize = None,
@@ -82,7 +83,9 @@ def run(
     from bundler.cli.request_view import finish_answer
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
-    wishes = Wishes(name, version, part_size, compression, level, read_limits(limit), small=small)
+    wishes = Wishes(
+        name, version, part_size, compression, level, read_limits(limit), small=small, platforms=platform
+    )
     items = [word for word in words if is_application_image(word)]
     places = [Path(word) for word in words if not is_application_image(word)]
     if not places:

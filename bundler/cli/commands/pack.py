@@ -45,6 +45,7 @@ _Restart = Annotated[
 def run(
     output: _Output,
     items: options.Items = None,
+    platform: options.Platforms = None,
     name: options.BundleName = None,
     version: options.BundleVersion = None,
     part_size: options.PartSize = None,
@@ -83,10 +84,9 @@ def run(
     from bundler.cli.stores import Stores
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
-    applications, chosen = read_request(
-        items or [],
-        Wishes(name, version, part_size, compression, level, read_limits(limit), parity, survive_parts, small),
-    )
+    most = read_limits(limit)
+    wishes = Wishes(name, version, part_size, compression, level, most, parity, survive_parts, small, platform)
+    applications, chosen = read_request(items or [], wishes)
     lock = wanted_lock(locked, lock_file, items or [], chosen.limits)
     reach = AccessWishes(plain_http, insecure, username, password_stdin, wait_for_rate_limit)
     access = read_access(console, reach, applications)
@@ -137,6 +137,7 @@ def _plan(console: Console, work: _Work) -> int:
 
 
 def _pack(console: Console, work: _Work, *, check: bool, restart: bool) -> int:
+    from bundler.cli.platform_view import warn_of_platforms
     from bundler.packing.pack import check_reproducible, write_bundle
     from bundler.packing.writing.output import OutputDirectory
 
@@ -146,6 +147,7 @@ def _pack(console: Console, work: _Work, *, check: bool, restart: bool) -> int:
         work.planned(progress, directory) as plan,
     ):
         console.warn_of_all(plan.left_out)
+        warn_of_platforms(console, plan)
         manifest = write_bundle(plan, directory, chosen, progress, restart=restart, reuse=reused)
         if check:
             check_reproducible(plan, manifest, chosen, progress)
@@ -170,7 +172,7 @@ def _show(
     *,
     bytes_reused: int,
     checked: bool,
-) -> None:
+) -> int:
     from bundler.cli.parity_view import outcome_document, show_parity
     from bundler.cli.views import bundle_summary, show_summary
     from bundler.model.sizes import format_size
@@ -188,3 +190,4 @@ def _show(
         console.line(f"reused   {format_size(bytes_reused)} of it were made before")
     if checked:
         console.line("checked  a second pack gives the same bytes")
+    return 0

@@ -13,6 +13,7 @@ from bundler.cli.console import Console
 
 def run(
     items: options.Items = None,
+    platform: options.Platforms = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Where it would go: is there room?"),
@@ -50,10 +51,9 @@ def run(
     from bundler.cli.stores import Stores
 
     console = Console(as_json=json, quiet=quiet, verbose=verbose)
-    applications, chosen = read_request(
-        items or [],
-        Wishes(name, version, part_size, compression, level, read_limits(limit), parity, survive_parts, small),
-    )
+    most = read_limits(limit)
+    wishes = Wishes(name, version, part_size, compression, level, most, parity, survive_parts, small, platform)
+    applications, chosen = read_request(items or [], wishes)
     lock = wanted_lock(locked, lock_file, items or [], chosen.limits)
     reach = AccessWishes(plain_http, insecure, username, password_stdin, wait_for_rate_limit)
     access = read_access(console, reach, applications)

@@ -27,6 +27,14 @@ _ChunkSize = Annotated[
         show_default=False,
     ),
 ]
+_SparseIndex = Annotated[
+    bool,
+    typer.Option(
+        "--sparse-index",
+        help="Try to push the index also where only some of its platforms were packed. Most registries refuse "
+        "that; then it is as without.",
+    ),
+]
 _CreateProjects = Annotated[
     bool, typer.Option("--create-projects", help="Make projects of Harbor that are missing, as private ones.")
 ]
@@ -39,6 +47,7 @@ def run(
     image: options.Images = None,
     jobs: _Jobs = 4,
     chunk_size: _ChunkSize = None,
+    sparse_index: _SparseIndex = False,
     create_projects: _CreateProjects = False,
     plain_http: options.PlainHttp = False,
     insecure: options.Insecure = None,
@@ -72,7 +81,7 @@ def run(
     access = AccessWishes(plain_http, insecure, username, password_stdin, wait_for_rate_limit)
     rules = (rename_table or (), rename_regex or (), rename or (), names)
     wishes = NamingWishes(*rules, not no_rename, keep_registry_name, flatten, tag_untagged)
-    how = _How(jobs, chunk_size, create_projects, on_existing_tag, dry_run, offline)
+    how = _How(jobs, chunk_size, sparse_index, create_projects, on_existing_tag, dry_run, offline)
     chosen = (tuple(app or ()), tuple(image or ()))
     return _push(view, _Work(tuple(bundles), destination, chosen, tuple(limit or ())), access, wishes, how)
 
@@ -93,6 +102,7 @@ class _How:
 
     jobs: int
     chunk_size: str | None
+    sparse_index: bool
     create_projects: bool
     on_existing_tag: str
     dry_run: bool
@@ -120,6 +130,7 @@ def _push(view: PushView, work: _Work, access: AccessWishes, naming: NamingWishe
         offline=how.offline,
         chunk_bytes=None if how.chunk_size is None else parse_size(how.chunk_size),
         create_projects=how.create_projects,
+        sparse_index=how.sparse_index,
         progress=view.console.progress,
     )
     return view.finish(report, dry_run=how.dry_run)

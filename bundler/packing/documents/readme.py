@@ -139,6 +139,12 @@ def _special_images(images: Sequence[Image]) -> list[str]:
         ]
     if any(image.platforms and Reference.parse(image.reference).tagged is None for image in images):
         lines.append("  Images without a tag get no name in Docker and podman, and are pushed by their digest.")
+    chosen = sorted({f"{image.reference}: {', '.join(image.platforms)}" for image in images if image.left_out})
+    if chosen:
+        lines += [
+            "  Here for some platforms only; skopeo as above pushes one, `airbundle push` all that are here:",
+            *(f"  - {text}" for text in chosen),
+        ]
     if any(image.referrers for image in images):
         lines += [
             "  Signatures, attestations and SBOMs come with their images by airbundle push, and by airbundle load",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from bundler.bundle.manifest import Application, Archive, BundleManifest, Image
 from bundler.bundle.names import SHARED, archive_file
 from bundler.model.media_types import layer_compression
+from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
 
 #: Parts of one archive that are named one by one in a shell's line; of more the numbers are counted out. Never by
@@ -110,9 +111,19 @@ def _push(archive: str, image: Image) -> str:
     # Without a tag skopeo would make one, `latest`.
     target = f"{name.repository}:{name.tag}" if name.tag else f"{name.repository}@{name.digest}"
     return (
-        'skopeo --tmpdir "$WORK" copy --all --preserve-digests '
+        f'skopeo --tmpdir "$WORK" {_which(image)} --preserve-digests '
         f'"oci-archive:{archive}:{image.reference}" "docker://$REGISTRY/{target}"'
     )
+
+
+def _which(image: Image) -> str:
+    """Return how skopeo is told what to copy; of an index that is not all there it can copy one platform only."""
+    if not image.left_out or not image.platforms:
+        return "copy --all"
+    usual = [name for name in image.platforms if Platform.parse(name).runs_on(Platform.of("linux", "amd64"))]
+    chosen = Platform.parse((usual or list(image.platforms))[0])
+    variant = f" --override-variant {chosen.variant}" if chosen.variant else ""
+    return f"--override-os {chosen.os} --override-arch {chosen.architecture}{variant} copy"
 
 
 def _convert(archive: str, image: Image) -> str | None:

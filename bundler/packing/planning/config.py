@@ -17,6 +17,14 @@ from bundler.packing.planning.image_entry import ImageEntry, check_entry
 
 T = TypeVar("T")
 
+_Platforms = Annotated[
+    str | tuple[str, ...] | None,
+    msgspec.Meta(
+        description="Platforms that are taken of images that have several, such as linux/amd64, or all. "
+        "Without it: the platform of the machine that packs."
+    ),
+]
+
 
 class ApplicationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One application."""
@@ -30,6 +38,7 @@ class ApplicationConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
             "Or objects, which say more of one.",
         ),
     ]
+    platforms: _Platforms = None
 
 
 class PackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +72,7 @@ class PackConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             "it unless it is given others."
         ),
     ] = ()
+    platforms: _Platforms = None
 
 
 def read_config(path: Path, limits: Limits = DEFAULT_LIMITS) -> PackConfig:

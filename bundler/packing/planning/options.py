@@ -11,6 +11,7 @@ from bundler.errors import UsageError
 from bundler.model.limits import DEFAULT_LIMITS, Limits
 from bundler.model.naming.rules import RenameRule
 from bundler.model.sizes import format_size, parse_size
+from bundler.packing.planning.platforms import PlatformWishes
 
 SMALLEST_PART = 64 << 10
 LARGEST_PART = 1 << 62
@@ -41,6 +42,7 @@ class PackOptions:
         limits: bounds on what is read.
         parity: what to make beside the bundle when it is whole; ``None``: nothing.
         rename: what images are to be called in the registries of the far side; travels in bundle.json.
+        platforms: what is taken of images that have an index; as part of the images it decides the bytes.
     """
 
     name: str | None = None
@@ -52,6 +54,7 @@ class PackOptions:
     limits: Limits = DEFAULT_LIMITS
     parity: ParityWish | None = None
     rename: tuple[RenameRule, ...] = ()
+    platforms: PlatformWishes = field(default_factory=PlatformWishes)
 
     def __post_init__(self) -> None:
         if self.part_bytes > LARGEST_PART:

@@ -18,13 +18,14 @@ from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
 from bundler.model.media_types import is_readable_layer
+from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice
 from bundler.model.reference import Reference
 from bundler.model.referrers import Referrer
 
 
 @dataclass(frozen=True)
 class PlannedImage:
-    """One image of the bundle, the source that it is read from, and the kind of that source.
+    """One image of the bundle, the source that it is read from, and the platforms that were asked of it.
 
     Attributes:
         smoke: command that is to be run in a container of it after the import; none for ``()``.
@@ -34,6 +35,7 @@ class PlannedImage:
     application: str
     found: FoundImage
     source: ImageSource = field(compare=False)
+    platforms: PlatformChoice = EVERY_PLATFORM
     smoke: tuple[str, ...] = ()
     rule: str = field(default="", compare=False)
 
@@ -184,4 +186,7 @@ def _check_pin(image: PlannedImage) -> None:
 
 
 def _identity(found: FoundImage) -> object:
-    return found.tree.root.digest if isinstance(found, RegistryForm) else (found.config_digest, found.diff_ids)
+    if isinstance(found, RegistryForm):
+        # Of one index different platforms may be there.
+        return (found.tree.root.digest, found.selection.left_out)
+    return (found.config_digest, found.diff_ids)

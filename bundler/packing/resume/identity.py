@@ -10,9 +10,11 @@ from bundler.bundle.referrer_rows import ReferrerRow
 from bundler.content.compression import Encoder
 from bundler.content.hashing import sha256
 from bundler.content.images import FoundImage, RegistryForm
+from bundler.model.digest import Digest
 from bundler.model.json_documents import canonical_json
 from bundler.model.naming.rules import RenameRule
 from bundler.model.reference import Reference
+from bundler.packing.documents.tables import runnable
 from bundler.packing.planning.options import PackOptions
 from bundler.packing.planning.plan import PackPlan
 
@@ -112,13 +114,22 @@ def _content(found: FoundImage) -> str:
     # Layers are part of what the config's digest covers.
     if not isinstance(found, RegistryForm):
         return found.config_digest
-    return found.tree.root.digest + _referrers(map(ReferrerRow.of, found.referrers))
+    taken = [(str(image.platform), image.image_id) for image in runnable(found.tree)]
+    whole = _chosen(found.tree.root.digest, taken if found.selection.left_out else [])
+    return whole + _referrers(map(ReferrerRow.of, found.referrers))
 
 
 def _held(image: Image) -> str:
     if not image.digest_preserved:
         return next(iter(image.image_ids), "")
-    return image.descriptor.digest + _referrers(image.referrers)
+    taken = list(zip(image.platforms, image.image_ids, strict=True))
+    return _chosen(image.descriptor.digest, taken if image.left_out else []) + _referrers(image.referrers)
+
+
+def _chosen(root: Digest, taken: Sequence[tuple[str, Digest]]) -> str:
+    """Describe an image of which only some platforms are taken; with none it is whole."""
+    names = ", ".join(f"{platform} ({image_id.short})" for platform, image_id in taken)
+    return f"{root} for {names}" if names else root
 
 
 def _referrers(rows: Iterable[ReferrerRow]) -> str:

@@ -87,6 +87,7 @@ class _Info(msgspec.Struct, rename="pascal"):
     driver_status: tuple[tuple[str, ...], ...] | None = None
     name: str = ""
     system_time: str = ""
+    architecture: str = ""
 
 
 class _RootFS(msgspec.Struct, rename="pascal"):
@@ -136,10 +137,17 @@ def parse_engine_info(version: object, info: object) -> EngineInfo:
     return EngineInfo(
         version=tuple(int(number) for number in numbers[0].split(".")) if numbers else (),
         store="containerd" if any(_CONTAINERD_DRIVER in pair for pair in status) else "classic",
-        platform=Platform.of(said.os, said.arch),
+        platform=_engine_platform(said, described),
         is_docker=any(part.name == "Engine" for part in said.components or ()),
         epoch=epoch_text(described.system_time, described.name),
     )
+
+
+def _engine_platform(said: _Version, described: _Info) -> Platform:
+    """Return the platform with the variant of an ARM processor, which only the kernel's word for it holds."""
+    kernel = Platform.of(said.os, described.architecture)
+    plain = Platform.of(said.os, said.arch)
+    return kernel if (plain.architecture, kernel.architecture) == ("arm", "arm") else plain
 
 
 def parse_engine_image(value: object) -> EngineImage:

@@ -13,6 +13,7 @@ from bundler.api.packing import pack, planned
 from bundler.api.source_set import SourceSet
 from bundler.content.images import FoundImage, ImageSource
 from bundler.errors import AirbundleError, ConfigError, InvalidReference, NotFound, Unreachable
+from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice
 from tests.builders import SHOP, SMALL, contents_of, layer
 from tests.fakes.layouts import entry, layout_files, write_archive, write_directory
 from tests.fakes.memory import MemorySource
@@ -154,7 +155,7 @@ class OutOfReach(MemorySource):
         super().__init__("registry")
         self.error = error
 
-    def resolve(self, name: str) -> tuple[FoundImage, ...]:
+    def resolve(self, name: str, platforms: PlatformChoice = EVERY_PLATFORM) -> tuple[FoundImage, ...]:
         raise self.error
 
 

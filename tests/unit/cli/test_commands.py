@@ -66,8 +66,8 @@ class TestPack:
         assert document["size"] == sum(part["size"] for part in document["parts"])
         image = document["applications"][0]["images"][0]
         assert image.keys() == {
-            "reference", "source", "digest", "media_type", "digest_preserved", "platforms", "image_ids", "size",
-            "shared_size", "referrers",
+            "reference", "source", "digest", "media_type", "digest_preserved", "platforms", "image_ids",
+            "left_out", "size", "shared_size", "referrers",
         }  # fmt: skip
 
     def test_config(self, airbundle: Airbundle, layout: Path, tmp_path: Path) -> None:
