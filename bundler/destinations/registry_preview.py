@@ -10,10 +10,12 @@ from typing import Literal
 from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult, Status
 from bundler.content.stopping import Stopping
 from bundler.destinations.registry import RegistryDestination
-from bundler.destinations.registry_plan import UNTAGGED, Outlook, PushPlan, shown
+from bundler.destinations.registry_plan import UNTAGGED, Outlook, PushPlan, possible_roots, shown
+from bundler.destinations.registry_roots import is_whole
 from bundler.destinations.workers import run_all
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
+from bundler.model.image import ImageTree
 from bundler.model.reference import Reference
 from bundler.progress import Task
 from bundler.transports.registry.blobs import has_blob
@@ -79,7 +81,7 @@ class RegistryPreview:
             return _preview(image.reference, target, plan, "unknown", "planned")
         stopping = Stopping()
         look = self._destination.look(image, reader, stopping)
-        there, status = self._judge(look)
+        there, status = self._judge(image.tree, look)
         lacking = self._lacking(look, stopping) if status == "planned" else []
         if status == "planned" or there == "equal":
             self._known.update(blob.digest for blob in look.plan.blobs)
@@ -94,11 +96,15 @@ class RegistryPreview:
         """Close the connections."""
         self._destination.abort()
 
-    def _judge(self, look: Outlook) -> tuple[There, Status]:
+    def _judge(self, tree: ImageTree, look: Outlook) -> tuple[There, Status]:
+        """Say what a push would find, and do about it."""
         if look.existing is None:
             return "absent", "planned"
-        if look.existing == look.plan.root:
+        if is_whole(look.repository, tree, look.plan, look.existing):
             return "equal", "skipped"
+        if look.existing in possible_roots(tree, look.plan):
+            # An index that lists more than the registry has.
+            return "other", "planned"
         outcome: dict[OnExistingTag, Status] = {"error": "refused", "skip": "skipped", "overwrite": "planned"}
         return "other", outcome[self._policy]
 

@@ -11,8 +11,10 @@ from bundler.destinations.registry import RegistryDestination
 from bundler.destinations.registry_preview import Preview, RegistryPreview
 from bundler.errors import PolicyRefused
 from bundler.model.manifest import Manifest
+from bundler.model.platform_choice import PlatformChoice
+from bundler.model.platforms import Platform
 from bundler.progress import SILENT
-from tests.fakes.memory import CountingTask, MemorySource
+from tests.fakes.memory import CountingTask, MemorySource, multi_platform
 from tests.fakes.registry import FakeRegistry
 from tests.registry_access import PLAIN_HTTP
 
@@ -117,3 +119,31 @@ def test_an_image_without_a_tag_is_warned_about(far: Far) -> None:
     (found,) = far.preview(pinned)
     assert "no tag" in found.notes[0]
     assert found.target == f"{far.registry.address}/a@{image.tree.root.digest}"
+
+
+@pytest.mark.parametrize("wanted", ["linux/arm64", "linux/arm64,linux/s390x"])
+def test_some_platforms_of_many_are_found_again(far: Far, wanted: str) -> None:
+    """The same as a push says: of what it made itself, and of the index that the image came with."""
+    whole = multi_platform(far.memory, "reg.test/shop/web:1")
+    choice = PlatformChoice(tuple(map(Platform.parse, wanted.split(","))))
+    (some,) = far.memory.resolve("reg.test/shop/web:1", choice)
+    assert isinstance(some, RegistryForm)
+    planned = far.destination().planned(OutgoingImage(some.reference, some.tree), far.memory)
+
+    def seen() -> tuple[str, str]:
+        (found,) = (
+            RegistryPreview(far.destination(), "error").put(
+                OutgoingImage(some.reference, some.tree), far.memory, CountingTask()
+            ),
+        )
+        return found.there, found.status
+
+    assert seen() == ("absent", "planned")
+    far.push(some)
+    assert planned.root != whole.tree.root.digest
+    assert seen() == ("equal", "skipped")
+    far.push(some)
+    far.registry.store.repo("shop/web").tags.clear()
+    far.push(whole)
+    assert seen() == ("equal", "skipped")
+    far.push(some)
