@@ -18,6 +18,8 @@ sys.path.insert(0, str(ROOT))
 
 from bundler import PackOptions, pack  # noqa: E402  # the checkout comes first
 from bundler.content.compression import Encoder  # noqa: E402
+from bundler.model.platform_choice import EVERY_PLATFORM  # noqa: E402
+from bundler.packing.planning.platforms import PlatformWishes  # noqa: E402
 
 IMAGES = ROOT / "samples" / "images"
 GOLDEN = ROOT / "samples" / "bundles" / "v1"
@@ -37,6 +39,7 @@ class Golden:
     def pack(self, name: str, target: Path) -> None:
         """Pack it; the images are named by the checkout, not by where the script is started."""
         pack(self.applications, target, options=PackOptions(
+            platforms=PlatformWishes(EVERY_PLATFORM),
             name=name,
             version="1",
             part_bytes=self.part_bytes,
