@@ -101,9 +101,9 @@ def road(
         index = layouts.Image({layouts.sha256(raw): raw}, layouts.descriptor(layouts.INDEX, raw))
         put(registry.address, index, signed.sbom_tag)
         image = f"docker://{registry.address}/{_REPOSITORY}:1"
-        plan = shared_airbundle("plan", f"shop={image}", "--plain-http", "--json").json
+        plan = shared_airbundle("plan", f"shop={image}", "--plain-http", "--platform", "all", "--json").json
         assert plan["referrers"]["count"] == 2
-        shared_airbundle("pack", f"shop={image}", "--plain-http", "-o", directory / "bundle")
+        shared_airbundle("pack", f"shop={image}", "--platform", "all", "--plain-http", "-o", directory / "bundle")
         shared_airbundle("verify", directory / "bundle", "--level", "deep")
         pushed = shared_airbundle("push", directory / "bundle", far.address, "--plain-http", "--json").json
         assert pushed["images"][0]["referrers"] == {"put": 2, "there": 0, "left_out": 0}
@@ -145,7 +145,7 @@ def test_without_referrers_the_image_is_alone(
     road: tuple[Signed, str, Path], airbundle: Airbundle, tmp_path: Path
 ) -> None:
     _, _, bundle = road
-    airbundle("pack", f"shop=bundle:{bundle}", "--no-referrers", "-o", tmp_path / "alone")
+    airbundle("pack", f"shop=bundle:{bundle}", "--no-referrers", "--platform", "all", "-o", tmp_path / "alone")
     (image,) = bundles.images(tmp_path / "alone").values()
     assert "referrers" not in image
     (before,) = bundles.images(bundle).values()
