@@ -10,6 +10,7 @@ from bundler.model.digest import Digest
 from bundler.model.naming.naming import Naming
 from bundler.model.naming.patterns import MOST_WAYS, Substitution
 from bundler.model.naming.table import parse_table
+from bundler.model.platform_choice import PlatformChoice
 from bundler.model.platforms import Platform
 from bundler.model.reference import Reference
 from bundler.model.referrers import cosign_tags, parse_cosign_tag, parse_schema_tag, schema_tag
@@ -52,6 +53,14 @@ def _digest(data: bytes) -> None:
     found = attempt(lambda: Digest(text_of(data)), MalformedDocument)
     if isinstance(found, Digest):
         assert found == text_of(data) == Digest.from_hex(found.hex)
+
+
+def _platform_choice(data: bytes) -> None:
+    found = attempt(lambda: PlatformChoice.parse([text_of(data)]), UsageError)
+    if isinstance(found, PlatformChoice) and not found.is_all:
+        assert found.wanted
+        again = PlatformChoice.parse([",".join(map(str, found.wanted))])
+        assert again.wanted == found.wanted
 
 
 def _platform(data: bytes) -> None:
@@ -133,6 +142,7 @@ TARGETS = (
         (b"nginx:1.25\tweb/nginx:stable\nnginx x # y\n", b"a@sha256:" + _HEX + b" b:1"),
     ),
     Target("digest", _digest, (b"sha256:" + _HEX, b"sha512:" + 2 * _HEX, b"sha256:" + _HEX.upper())),
+    Target("platform-choice", _platform_choice, (b"linux/amd64,linux/arm64/v8", b"all", b" ALL ", b",")),
     Target(
         "platform",
         _platform,

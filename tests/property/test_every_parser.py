@@ -35,6 +35,7 @@ def test_any_bytes_are_a_value_or_refused(target: Target) -> None:
 #: Every module of these rooms that reads what comes from outside has a target; this list is the inventory.
 _READ_BY = {
     "model/reference.py": "reference", "model/digest.py": "digest", "model/platforms.py": "platform",
+    "model/platform_choice.py": "platform-choice",
     "model/naming/patterns.py": "rename-pattern", "model/naming/table.py": "rename-table",
     "model/sizes.py": "size", "model/json_documents.py": "json", "model/manifest.py": "manifest",
     "model/image_config.py": "image-config", "content/trees.py": "tree", "content/tar.py": "tar",
