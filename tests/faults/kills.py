@@ -80,6 +80,7 @@ class Killer:
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)
         self._tried = 0
+        self._pace = 1.0
 
     @property
     def goes_on(self) -> bool:
@@ -96,6 +97,8 @@ class Killer:
         for _ in range(self._chance.choice((1, 1, 2, 3))):
             self._tried += 1
             # The beginning is the interpreter's; what is interesting comes behind it.
-            hit = command.kill_after(self._chance.uniform(0.25, 1.0) * seconds)
+            hit = command.kill_after(self._chance.uniform(0.25, 1.0) * seconds * self._pace)
             self.done += hit
+            # The undisturbed run may have been slow, on a machine that does other things beside.
+            self._pace = min(self._pace * 1.05, 1.0) if hit else self._pace * 0.85
         return hit
