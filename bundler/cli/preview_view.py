@@ -6,6 +6,7 @@ from bundler.api.transfer_report import TransferReport
 from bundler.cli.console import Console
 from bundler.cli.transfer_view import failed_image, pushed_image, show_errors, waiting_image
 from bundler.cli.views import show_table
+from bundler.content.images import ReferrerCounts
 from bundler.destinations.registry_preview import Preview
 from bundler.errors import ExitStatus, PolicyRefused
 from bundler.model.reference import Reference
@@ -49,7 +50,7 @@ def finish_preview(console: Console, report: TransferReport) -> int:
 
 
 def _show_rows(console: Console, previews: list[Preview]) -> None:
-    rows = [("IMAGE", "NEW NAME", "THERE", "BLOBS", "TO SEND", "THEN")]
+    rows = [("IMAGE", "NEW NAME", "THERE", "BLOBS", "TO SEND", "REFERRERS", "THEN")]
     for preview in previews:
         is_asked = preview.there != "unknown"
         rows.append(
@@ -61,10 +62,16 @@ def _show_rows(console: Console, previews: list[Preview]) -> None:
                 else preview.there,
                 str(preview.blobs_to_send) if is_asked else "?",
                 format_size(preview.bytes_to_send) if is_asked else "?",
+                _referrers(preview.referrers) if is_asked else "?",
                 {"planned": "overwritten" if preview.replaced else "pushed"}.get(preview.status, preview.status),
             )
         )
     show_table(console, rows)
+
+
+def _referrers(counts: ReferrerCounts) -> str:
+    named = ((counts.put, "to push"), (counts.there, "there"), (counts.left_out, "left out"))
+    return ", ".join(f"{count} {what}" for count, what in named if count) or "-"
 
 
 def _refusal(previews: list[Preview]) -> PolicyRefused | None:
@@ -73,7 +80,7 @@ def _refusal(previews: list[Preview]) -> PolicyRefused | None:
         return None
     more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
     return PolicyRefused(
-        f"{refused[0]}{more}: the tag stands for another image there",
+        f"{refused[0]}{more}: a tag stands for something else there",
         advice="Choose another tag or prefix, or say --on-existing-tag skip or overwrite.",
     )
 

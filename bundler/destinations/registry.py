@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections import defaultdict
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult
 from bundler.content.stopping import Stopping
 from bundler.destinations.foreign_layers import without_absent_foreign
+from bundler.destinations.registry_blobs import BlobPush
 from bundler.destinations.registry_plan import (
     UNTAGGED,
     Outlook,
@@ -22,10 +21,7 @@ from bundler.destinations.registry_plan import (
 )
 from bundler.destinations.registry_referrers import ReferrerPush
 from bundler.destinations.registry_roots import is_whole, lost_pin, original_of
-from bundler.destinations.underway import Underway
-from bundler.destinations.workers import run_all
 from bundler.errors import InvalidReference, NotFound, PolicyRefused, Refused, Unauthorised, UsageError
-from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
 from bundler.model.limits import DEFAULT_LIMITS, Limits
@@ -34,15 +30,13 @@ from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
 from bundler.transports.registry.access.access import RegistryAccess
 from bundler.transports.registry.address import RegistryAddress
-from bundler.transports.registry.blobs import has_blob
 from bundler.transports.registry.client import RegistryClient, Repository
 from bundler.transports.registry.manifests import find_manifest, put_manifest
 from bundler.transports.registry.products.explaining import Explainer
 from bundler.transports.registry.products.projects import ProjectMaker
 from bundler.transports.registry.retries import Retries, RetryPolicy
-from bundler.transports.registry.upload.protocol import UploadState, mount_blob, start_upload
 from bundler.transports.registry.upload.saved import SavedUploads
-from bundler.transports.registry.upload.uploader import Sent, Uploader
+from bundler.transports.registry.upload.uploader import Uploader
 
 DEFAULT_JOBS = 4
 _MOST_JOBS = 32
@@ -109,16 +103,12 @@ class RegistryDestination:
             connections=jobs + self.images_at_once,
             retries=Retries(retries or RetryPolicy(), tell=progress.message),
         )
-        self._jobs = jobs
         self._sparse_index = sparse_index
         self._on_existing_tag = on_existing_tag
-        self._uploader = Uploader(piece_bytes, jobs=jobs, saved=SavedUploads(state_directory))
+        self._blobs = BlobPush(Uploader(piece_bytes, jobs=jobs, saved=SavedUploads(state_directory)), jobs)
         self.stopping = Stopping()
         self._explainer = Explainer(self._client)
         self._projects = ProjectMaker(self._client, is_wanted=create_projects)
-        # In which repositories a blob is known to be, so that none is asked twice; the registry's own word only.
-        self._homes: defaultdict[Digest, dict[str, None]] = defaultdict(dict)
-        self._underway = Underway()
         # Of images that were announced and are not put yet, by their identity.
         self._announced: dict[int, Stopping] = {}
 
@@ -138,7 +128,7 @@ class RegistryDestination:
     def announce(self, image: OutgoingImage) -> None:
         """Say that an image will be put; what it shares with later ones it will send."""
         stopping = self._announced[id(image)] = self.stopping.child()
-        self._underway.announce(stopping, (blob.digest for blob in image.tree.blobs()))
+        self._blobs.announce(stopping, image.tree.blobs())
 
     def put(self, image: OutgoingImage, reader: BlobReader, task: Task) -> PutResult:
         """Push an image: blobs, then manifests, then indexes, and the tag last.
@@ -152,7 +142,8 @@ class RegistryDestination:
         What fails in a way that may pass is tried again. After an interrupt (``KeyboardInterrupt``) and after an
         error, pieces that are under way may end, and half-sent blobs are kept for the next run.
 
-        Referrers come behind the name, as far as what they refer to is there then.
+        Referrers come behind the name, as far as what they refer to is there then. If the registry refuses one,
+        that is an error, though the image is there.
 
         Raises:
             DamagedContent: a blob turned out damaged; the name stands for what it stood for.
@@ -177,23 +168,23 @@ class RegistryDestination:
             error.message = "\n".join((error.message, *self._projects.take_news()))
             raise
         finally:
-            self._underway.leave(stopping)
+            self._blobs.leave(stopping)
 
     def _put(self, image: OutgoingImage, reader: BlobReader, task: Task, stopping: Stopping) -> PutResult:
         target, repository, plan, existing = self.look(image, reader, stopping)
-        send = partial(self._put_blobs, repository, reader=reader, task=task, stopping=stopping)
+        send = partial(self._blobs.put, repository, reader=reader, task=task, stopping=stopping)
         referrers = ReferrerPush(image.referrers, repository, self._on_existing_tag, send)
         if existing is not None and (
             is_whole(repository, image.tree, plan, existing)
             or (existing not in possible_roots(image.tree, plan) and self._keeps(target, existing))
         ):
-            for blob in plan.blobs:
-                self._uploader.forget(repository, blob)
-            result = self._skip(image, target, plan, existing, task)
+            self._blobs.forget(repository, plan.blobs)
+            result = self._skip(image, target, repository, plan, existing, task)
             if existing not in (plan.root, image.tree.root.digest):
                 return referrers.told(result, image.referrers)
-            referrers.survey(plan.digests)
-            return referrers.put(result, plan.digests)
+            there = {*plan.digests, existing}
+            referrers.survey(there)
+            return referrers.put(result, there)
         referrers.survey(plan.digests)
         sent = send(plan)
         plan = _put_documents(repository, image.tree, plan, target.tag)
@@ -253,7 +244,13 @@ class RegistryDestination:
         return self._on_existing_tag == "skip"
 
     def _skip(
-        self, image: OutgoingImage, target: Reference, plan: PushPlan, existing: Digest, task: Task
+        self,
+        image: OutgoingImage,
+        target: Reference,
+        repository: Repository,
+        plan: PushPlan,
+        existing: Digest,
+        task: Task,
     ) -> PutResult:
         same, notes = existing in (plan.root, image.tree.root.digest), plan.notes
         if same and existing != plan.root:
@@ -261,8 +258,7 @@ class RegistryDestination:
         elif same:
             notes = (*notes, *lost_pin(image, existing))
         if same:
-            for blob in plan.blobs:
-                self._homes[blob.digest][target.repository] = None
+            self._blobs.found(repository, plan.blobs)
         else:
             notes = (*notes, f"{target} stands for another image, {existing}, and was left alone")
         task.advance(plan.size)
@@ -275,43 +271,6 @@ class RegistryDestination:
             original=original_of(image.tree, existing) if same else None,
             notes=notes,
         )
-
-    def _put_blobs(
-        self, repository: Repository, plan: PushPlan, reader: BlobReader, task: Task, stopping: Stopping
-    ) -> Sent:
-        """Return what all blobs together cost."""
-        actions = [partial(self._put_blob, repository, blob, reader, task, stopping) for blob in plan.blobs]
-        return Sent.total(run_all(actions, self._jobs, stopping))
-
-    def _put_blob(
-        self, repository: Repository, blob: Descriptor, reader: BlobReader, task: Task, stopping: Stopping
-    ) -> Sent:
-        # What another image has sent meanwhile is there, or can be taken over from its repository.
-        with self._underway.alone(blob.digest, stopping):
-            return self._put_blob_alone(repository, blob, reader, task, stopping)
-
-    def _put_blob_alone(
-        self, repository: Repository, blob: Descriptor, reader: BlobReader, task: Task, stopping: Stopping
-    ) -> Sent:
-        if repository.name in self._homes[blob.digest] or has_blob(repository, blob):
-            task.advance(blob.size)
-            self._uploader.forget(repository, blob)
-            sent = Sent(kept=blob.size)
-        else:
-            task.describe(f"sending {blob.digest.short} to {repository}")
-            begin = partial(self._begin_upload, repository, blob)
-            sent = self._uploader.upload(repository, blob, reader, task, begin=begin, stopping=stopping)
-        self._homes[blob.digest][repository.name] = None
-        return sent
-
-    def _begin_upload(self, repository: Repository, blob: Descriptor) -> UploadState | None:
-        """Begin an upload, unless the registry takes the blob over from a repository that has it."""
-        sibling = next(iter(self._homes[blob.digest]), None)
-        if sibling is not None:
-            # A registry may forbid or lack this; then the blob is sent as any other.
-            with contextlib.suppress(Refused, NotFound):
-                return mount_blob(repository, blob.digest, sibling)
-        return start_upload(repository)
 
 
 def _address_of(destination: str, access: RegistryAccess) -> RegistryAddress:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -11,8 +11,10 @@ from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, Put
 from bundler.content.stopping import Stopping
 from bundler.destinations.registry import RegistryDestination
 from bundler.destinations.registry_plan import UNTAGGED, Outlook, PushPlan, possible_roots, shown
+from bundler.destinations.registry_referrers import ReferrerPush
 from bundler.destinations.registry_roots import is_whole
 from bundler.destinations.workers import run_all
+from bundler.errors import PolicyRefused
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
@@ -82,11 +84,13 @@ class RegistryPreview:
         stopping = Stopping()
         look = self._destination.look(image, reader, stopping)
         there, status = self._judge(image.tree, look)
-        lacking = self._lacking(look, stopping) if status == "planned" else []
+        lacking = self._lacking(look, look.plan.blobs, stopping) if status == "planned" else []
         if status == "planned" or there == "equal":
             self._known.update(blob.digest for blob in look.plan.blobs)
         task.advance(look.plan.size)
-        return _preview(image.reference, look.target, look.plan, there, status, look.existing, lacking)
+        preview = _preview(image.reference, look.target, look.plan, there, status, look.existing, lacking)
+        is_image_there = status == "planned" or there == "equal"
+        return self._with_referrers(preview, image, look, stopping) if is_image_there else preview
 
     def finish(self) -> None:
         """Close the connections."""
@@ -108,8 +112,31 @@ class RegistryPreview:
         outcome: dict[OnExistingTag, Status] = {"error": "refused", "skip": "skipped", "overwrite": "planned"}
         return "other", outcome[self._policy]
 
-    def _lacking(self, look: Outlook, stopping: Stopping) -> list[Descriptor]:
-        unknown = [blob for blob in look.plan.blobs if blob.digest not in self._known]
+    def _with_referrers(
+        self, preview: Preview, image: OutgoingImage, look: Outlook, stopping: Stopping
+    ) -> Preview:
+        """Add what would become of what refers to an image that is there, or would be."""
+        referrers = ReferrerPush(image.referrers, look.repository, self._policy)
+        subjects = {*look.plan.digests, *((look.existing,) if preview.there == "equal" and look.existing else ())}
+        try:
+            referrers.survey(subjects)
+        except PolicyRefused as error:
+            return replace(preview, status="refused", notes=(*preview.notes, error.message))
+        missing = referrers.missing_blobs()
+        lacking = self._lacking(look, missing, stopping)
+        self._known.update(blob.digest for blob in missing)
+        counts = referrers.foreseen(subjects)
+        return replace(
+            preview,
+            status="planned" if counts.put else preview.status,
+            blobs_to_send=preview.blobs_to_send + len(lacking),
+            bytes_to_send=preview.bytes_to_send + sum(blob.size for blob in lacking),
+            notes=(*preview.notes, *referrers.notes),
+            referrers=counts,
+        )
+
+    def _lacking(self, look: Outlook, blobs: Iterable[Descriptor], stopping: Stopping) -> list[Descriptor]:
+        unknown = [blob for blob in blobs if blob.digest not in self._known]
         there = run_all([partial(has_blob, look.repository, blob) for blob in unknown], self._jobs, stopping)
         return [blob for blob, is_there in zip(unknown, there, strict=True) if not is_there]
 

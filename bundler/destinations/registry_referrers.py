@@ -31,7 +31,7 @@ class ReferrerPush:
         referrers: Sequence[Referrer],
         repository: Repository,
         on_existing_tag: OnExistingTag,
-        put_blobs: Callable[[PushPlan], Sent],
+        put_blobs: Callable[[PushPlan], Sent] | None = None,
     ) -> None:
         """Prepare.
 
@@ -39,7 +39,7 @@ class ReferrerPush:
             referrers: Of the image, each behind its subject.
             repository: Where the image goes.
             on_existing_tag: What is done with tags of cosign that stand for something else.
-            put_blobs: Sends what is not there of the blobs of a plan.
+            put_blobs: Sends what is not there of the blobs of a plan; whoever only surveys needs none.
         """
         self._referrers = referrers
         self._repository = repository
@@ -47,6 +47,7 @@ class ReferrerPush:
         self._put_blobs = put_blobs
         self._missing: list[Referrer] = []
         self._notes: list[str] = []
+        self._refusals: list[str] = []
         self._put = self._there = self._left_out = 0
         self._sent = Sent()
 
@@ -75,7 +76,7 @@ class ReferrerPush:
     def put(self, result: PutResult, subjects: Collection[Digest]) -> PutResult:
         """Put those that are not there; return the image's result with what became of them.
 
-        One that the registry refuses is left out, with a note: the image is there all the same.
+        One that the registry refuses keeps no other one from being put.
 
         Args:
             result: Of the image.
@@ -83,7 +84,8 @@ class ReferrerPush:
 
         Raises:
             DamagedContent: a blob turned out damaged.
-            Unauthorised, Unreachable, ProtocolError: the registry.
+            Refused: the registry did not take them all; the image is there. Unauthorised among them.
+            Unreachable, ProtocolError: the registry.
         """
         reachable = _reachable(self._referrers, subjects)
         unlisted: dict[Digest, dict[Digest, Descriptor]] = defaultdict(dict)
@@ -93,15 +95,18 @@ class ReferrerPush:
                     unlisted[referrer.subject][referrer.digest] = referrer.listing()
                 self._put += 1
             except (Refused, MalformedDocument) as error:
-                self._left_out += 1
-                self._explain(_names([referrer]), error)
+                self._refused(_names([referrer]), error)
         for subject, entries in unlisted.items():
             try:
                 put_in_schema_index(self._repository, subject, entries)
             except (Refused, MalformedDocument) as error:
-                self._put -= len(entries)
-                self._left_out += len(entries)
-                self._explain(f"{schema_tag(subject)}, by which {len(entries)} referrers would be found", error)
+                self._refused(f"{schema_tag(subject)}, by which {len(entries)} of them would be found", error)
+        if self._refusals:
+            raise Refused(
+                f"the image is there now, but not all that refers to it: the registry did not take "
+                f"{'; '.join(self._refusals[:_MOST_NAMED])}",
+                advice="If nobody needs it there, push with --no-referrers.",
+            )
         return self.told(result, [one for one in self._referrers if not _is_in(one, reachable)])
 
     def told(self, result: PutResult, unreachable: Sequence[Referrer]) -> PutResult:
@@ -118,9 +123,25 @@ class ReferrerPush:
             referrers=ReferrerCounts(self._put, self._there, self._left_out + len(unreachable)),
         )
 
+    def foreseen(self, subjects: Collection[Digest]) -> ReferrerCounts:
+        """Return what ``put`` would make of them, after ``survey``."""
+        left_out = len(self._referrers) - len(_reachable(self._referrers, subjects))
+        return ReferrerCounts(len(self._missing), self._there, self._left_out + left_out)
+
+    def missing_blobs(self) -> tuple[Descriptor, ...]:
+        """Return configs and payloads of those that are not there, after ``survey``."""
+        plans = (plan_push(referrer.tree) for referrer in self._missing)
+        return tuple(blob for plan in plans for blob in plan.blobs)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What users should know of them."""
+        return tuple(self._notes)
+
     def _put_one(self, referrer: Referrer) -> bool:
         """Put one; tell whether whoever asks for it will find it."""
         plan = plan_push(referrer.tree)
+        assert self._put_blobs is not None, "needed to put"
         self._sent = Sent.total([self._sent, self._put_blobs(plan)])
         for digest, node in plan.documents:
             if digest != plan.root:
@@ -143,10 +164,10 @@ class ReferrerPush:
         self._notes.append(f"{name} stood for something else before, {existing}")
         return True
 
-    def _explain(self, what: str, error: AirbundleError) -> None:
+    def _refused(self, what: str, error: AirbundleError) -> None:
         if isinstance(error, Unauthorised):
             raise error
-        self._notes.append(f"the registry did not take {what}: {error}")
+        self._refusals.append(f"{what}: {error}")
 
 
 def _reachable(referrers: Iterable[Referrer], subjects: Collection[Digest]) -> list[Referrer]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 
 from bundler.content.hashing import Sha256
 from bundler.content.images import Content, EngineForm, FoundImage, Place, RegistryForm
@@ -15,6 +17,7 @@ from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice
 from bundler.model.reference import Reference
 from bundler.progress import SILENT, Progress, Task
+from bundler.sources.engine_halves import in_halves
 from bundler.sources.index_referrers import IndexReferrers
 from bundler.transports.engine import EngineClient
 from bundler.transports.engine.exports import Exports
@@ -88,7 +91,8 @@ class EngineSource:
             yield from self._engine_contents(forms, left, task)
         elif asked:
             (image,) = asked
-            yield from self._saved([str(image.reference)], _by_blob_name, left, task)
+            with closing(self._open(str(image.reference), task)) as stream:
+                yield from self._met(stream, _by_blob_name, left, task)
         if left:
             names = ", ".join(str(image.reference) for image in asked)
             raise DamagedContent(
@@ -127,44 +131,67 @@ class EngineSource:
                     learned = True
             return digest
 
-        yield from self._saved(_ids(forms), identify, left, task)
+        yield from self._saved(forms, identify, left, task)
         if left and learned:
-            yield from self._saved(_ids(forms), names.identify, left, task)
+            yield from self._saved(forms, names.identify, left, task)
 
     def _saved(
-        self, names: Sequence[str], identify: _Identify, left: set[Digest], task: Task
+        self, forms: Sequence[EngineForm], identify: _Identify, left: set[Digest], task: Task
     ) -> Iterator[Content]:
-        """Yield what of ``left`` is met in saved images, and take it from ``left``."""
-        for entry, reader in self._walk(names, task):
+        """Yield what of ``left`` is met in saved images, by place, and take it from ``left``."""
+        with ExitStack() as stack:
+            streams = self._opened(forms, task)
+            for stream in streams:
+                stack.callback(stream.close)
+            met = [self._met(stream, identify, left, task) for stream in streams]
+            yield from heapq.merge(*met, key=lambda content: content.place)
+
+    def _opened(self, forms: Sequence[EngineForm], task: Task) -> list[ByteStream]:
+        """Have images saved, in two requests if nothing else is prepared: one keeps one core of the engine busy.
+
+        What they share is prepared and sent twice then, but each file has the same name and place in both.
+        """
+        task.describe(_preparing(len(forms)))
+        if self._exports.is_idle and self._client.is_near and len(forms) > 1:
+            streams = self._exports.open_beside([_ids(half) for half in in_halves(forms)])
+            if streams:
+                return streams
+        return [self._exports.open(_ids(forms))]
+
+    def _open(self, name: str, task: Task) -> ByteStream:
+        task.describe(_preparing(1))
+        return self._exports.open([name])
+
+    def _met(self, stream: ByteStream, identify: _Identify, left: set[Digest], task: Task) -> Iterator[Content]:
+        """Yield what of ``left`` is met in one stream, and take it from ``left``."""
+        for entry, reader in self._walk(stream, task):
             digest = identify(entry, reader)
             if digest is not None and digest in left:
                 left.discard(digest)
                 task.describe(f"reading {digest.short} from the engine")
                 yield Content(digest, entry.size, reader, tuple(entry.name.split("/")))
-                if not left:
-                    return
+            if not left:
+                return
 
-    def _walk(self, names: Sequence[str], task: Task) -> Iterator[tuple[TarEntry, TarReader]]:
-        what = "the image" if len(names) == 1 else f"{len(names)} images"
-        task.describe(f"the engine is preparing {what}")
-        stream: ByteStream = self._exports.open(names)
-        try:
-            reader = TarReader(stream, limits=self._limits)
+    def _walk(self, stream: ByteStream, task: Task) -> Iterator[tuple[TarEntry, TarReader]]:
+        """Yield the regular files of a tar."""
+        reader = TarReader(stream, limits=self._limits)
+        entry = reader.next()
+        task.describe("reading from the engine")
+        while entry is not None:
+            if entry.is_file:
+                yield entry, reader
             entry = reader.next()
-            task.describe("reading from the engine")
-            while entry is not None:
-                if entry.is_file:
-                    yield entry, reader
-                entry = reader.next()
-        finally:
-            stream.close()
 
     def _registry_form(self, reference: Reference, platforms: PlatformChoice) -> RegistryForm:
         documents: dict[Digest, bytes] = {}
         present: set[Digest] = set()
         index, collected = None, 0
-        with self._progress.task(f"manifests of {reference.familiar}") as task:
-            for entry, reader in self._walk([str(reference)], task):
+        with (
+            self._progress.task(f"manifests of {reference.familiar}") as task,
+            closing(self._open(str(reference), task)) as stream,
+        ):
+            for entry, reader in self._walk(stream, task):
                 if entry.name == INDEX:
                     index = read_all(reader, self._limits.table_bytes, INDEX)
                 elif (digest := blob_digest(entry.name)) is not None:
@@ -198,6 +225,10 @@ def _asked(images: Sequence[FoundImage], wanted: Collection[Digest]) -> list[Fou
 def _ids(forms: Sequence[EngineForm]) -> list[str]:
     """Name images by ID: a name may be moved to another image meanwhile."""
     return list(dict.fromkeys(form.config_digest for form in forms))
+
+
+def _preparing(count: int) -> str:
+    return f"the engine is preparing {'the image' if count == 1 else f'{count} images'}"
 
 
 def _choose(reference: Reference, roots: Sequence[tuple[Reference | None, Descriptor]]) -> Descriptor:

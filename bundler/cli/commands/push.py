@@ -48,6 +48,7 @@ def run(
     jobs: _Jobs = 4,
     chunk_size: _ChunkSize = None,
     sparse_index: _SparseIndex = False,
+    no_referrers: options.NoReferrers = False,
     create_projects: _CreateProjects = False,
     plain_http: options.PlainHttp = False,
     insecure: options.Insecure = None,
@@ -83,16 +84,18 @@ def run(
     wishes = NamingWishes(*rules, not no_rename, keep_registry_name, flatten, tag_untagged)
     how = _How(jobs, chunk_size, sparse_index, create_projects, on_existing_tag, dry_run, offline)
     chosen = (tuple(app or ()), tuple(image or ()))
-    return _push(view, _Work(tuple(bundles), destination, chosen, tuple(limit or ())), access, wishes, how)
+    work = _Work(tuple(bundles), destination, chosen, not no_referrers, tuple(limit or ()))
+    return _push(view, work, access, wishes, how)
 
 
 @dataclass(frozen=True)
 class _Work:
-    """What is pushed where; applications and images as they were chosen."""
+    """What is pushed where: applications and images as they were chosen, with or without what refers to them."""
 
     bundles: tuple[Path, ...]
     destination: str
     chosen: tuple[tuple[str, ...], tuple[str, ...]]
+    referrers: bool
     limits: tuple[str, ...]
 
 
@@ -117,7 +120,7 @@ def _push(view: PushView, work: _Work, access: AccessWishes, naming: NamingWishe
     from bundler.cli.transfer_view import checked_policy
     from bundler.model.sizes import parse_size
 
-    bundle = open_bundle(*work.bundles, limits=read_limits(work.limits))
+    bundle = open_bundle(*work.bundles, limits=read_limits(work.limits), referrers=work.referrers)
     report = push(
         bundle,
         work.destination,

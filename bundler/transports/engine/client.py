@@ -45,6 +45,8 @@ class Api(Protocol):
 
     api_version: str
 
+    base_url: str
+
     def _url(self, pathfmt: str, *args: str) -> str: ...
 
     def _get(self, url: str, **options: Any) -> requests.Response: ...
@@ -104,6 +106,11 @@ class EngineClient:
         """
         with understood("asking the engine what it is"):
             return parse_engine_info(self._json("/version"), self._json("/info"))
+
+    @property
+    def is_near(self) -> bool:
+        """Whether it is on this machine, where what it sends crosses no network."""
+        return self._api.base_url.startswith("http+docker:")
 
     def inspect(self, name: str) -> EngineImage | None:
         """Return what the engine knows about an image, by name or ID; ``None`` if it has no such image.

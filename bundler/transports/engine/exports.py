@@ -46,6 +46,30 @@ class Exports:
                 pass
         return self._save(*names)
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing was begun that nobody took yet."""
+        return not self._begun
+
+    def open_beside(self, requests: Sequence[Sequence[str]]) -> list[ByteStream]:
+        """Return the tars of several requests, which the engine prepares beside one another; all or none.
+
+        Returns:
+            Streams in the order of ``requests``, or none if one of them failed: an engine may have had no room.
+        """
+        for names in requests:
+            self.begin(names)
+        streams: list[ByteStream] = []
+        try:
+            for names in requests:
+                streams.append(self._begun.pop(tuple(names)).result())
+        except AirbundleError:
+            self.close()
+            for stream in streams:
+                stream.close()
+            return []
+        return streams
+
     def close(self) -> None:
         """Drop what nobody took; the engine stops to send it."""
         while self._begun:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bundler.content.images import OnExistingTag, OutgoingImage, RegistryForm
+from bundler.content.images import OnExistingTag, OutgoingImage, ReferrerCounts, RegistryForm
 from bundler.destinations.registry import RegistryDestination
 from bundler.destinations.registry_preview import Preview, RegistryPreview
 from bundler.errors import PolicyRefused
@@ -40,22 +40,26 @@ class Far:
     def push(self, *images: RegistryForm) -> None:
         destination = self.destination()
         for image in images:
-            destination.put(OutgoingImage(image.reference, image.tree), self.memory, SILENT.task(""))
+            destination.put(outgoing(image), self.memory, SILENT.task(""))
         destination.finish()
 
     def preview(self, *images: RegistryForm, policy: OnExistingTag = "error", ask: bool = True) -> list[Preview]:
         looking, task = RegistryPreview(self.destination(policy), policy, ask=ask), CountingTask()
         self.registry.log.clear()
-        found = [looking.put(OutgoingImage(one.reference, one.tree), self.memory, task) for one in images]
+        found = [looking.put(outgoing(one), self.memory, task) for one in images]
         looking.finish()
         assert task.done == sum(sum(sizes(image)) for image in images)
-        assert {entry.method for entry in self.registry.log} <= {"HEAD"}, "nothing is sent"
+        assert {entry.method for entry in self.registry.log} <= {"HEAD", "GET"}, "nothing is sent"
         return found
 
 
 @pytest.fixture
 def far(registry: FakeRegistry) -> Far:
     return Far(registry)
+
+
+def outgoing(image: RegistryForm) -> OutgoingImage:
+    return OutgoingImage(image.reference, image.tree, {}, image.referrers)
 
 
 def sizes(image: RegistryForm) -> list[int]:
@@ -109,6 +113,32 @@ def test_by_default_a_tag_stays_and_what_is_equal_is_not_touched(far: Far) -> No
     far.registry.log.clear()
     far.push(old)
     assert [entry.method for entry in far.registry.log] == ["HEAD"]
+
+
+def test_what_refers_to_an_image_is_foreseen(far: Far) -> None:
+    image = far.image("reg.test/a:1", b"x")
+    signature, sbom = far.memory.make_signature(image.tree.root), far.memory.make_referrer(b"s", image.tree.root)
+    signed = far.memory.refer(image, signature, sbom)
+    (absent,) = far.preview(signed)
+    assert absent.referrers == ReferrerCounts(put=2)
+    far.push(image)
+    (unsigned,) = far.preview(signed)
+    assert (unsigned.there, unsigned.status, unsigned.referrers) == ("equal", "planned", ReferrerCounts(put=2))
+    assert absent.bytes_to_send == unsigned.bytes_to_send + sum(sizes(image))
+    far.push(signed)
+    (equal,) = far.preview(signed)
+    assert (equal.status, equal.blobs_to_send, equal.referrers) == ("skipped", 0, ReferrerCounts(there=2))
+
+
+def test_a_signature_in_the_way_of_another_one(far: Far) -> None:
+    image = far.image("reg.test/a:1", b"x")
+    far.push(far.memory.refer(image, far.memory.make_signature(image.tree.root, "b2xk")))
+    other = far.memory.refer(image, far.memory.make_signature(image.tree.root, "bmV3"))
+    (refused,) = far.preview(other)
+    assert refused.status == "refused"
+    assert "sha256-" in refused.notes[0]
+    (moved,) = far.preview(other, policy="overwrite")
+    assert (moved.status, moved.referrers) == ("planned", ReferrerCounts(put=1))
 
 
 def test_an_image_without_a_tag_is_warned_about(far: Far) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bundler.content.images import OnExistingTag, OutgoingImage, PutResult, ReferrerCounts, RegistryForm
 from bundler.destinations.registry import RegistryDestination
-from bundler.errors import PolicyRefused, Unauthorised
+from bundler.errors import PolicyRefused, Refused, Unauthorised
 from bundler.model.image import ImageTree
 from bundler.model.referrers import schema_tag
 from tests.fakes.memory import CountingTask, MemorySource, tar_of
@@ -101,14 +101,20 @@ def test_a_tag_of_cosign_that_stands_for_something_else(
     assert tags[new.tag] == (new if policy == "overwrite" else there).digest
 
 
-def test_what_the_registry_refuses_is_named(fake: FakeRegistry, memory: MemorySource) -> None:
+def test_what_the_registry_refuses_is_an_error_that_names_it_and_the_image_is_there(
+    fake: FakeRegistry, memory: MemorySource
+) -> None:
     made = image(memory)
     sbom, signature = memory.make_referrer(b"sbom", made.tree.root), memory.make_signature(made.tree.root)
     fake.quirks.scripts[f"PUT .*{sbom.digest}"] = Script(400, b'{"errors":[{"code":"MANIFEST_INVALID"}]}')
-    result = put(fake, memory, memory.refer(made, sbom, signature))
-    assert result.referrers == ReferrerCounts(put=1, left_out=1)
-    assert any(sbom.digest in note and "MANIFEST_INVALID" in note for note in result.notes)
-    assert fake.store.repo("x/a").tags["1"] == made.tree.root.digest
+    with pytest.raises(Refused, match=f"the image is there .*{sbom.digest}.*MANIFEST_INVALID") as caught:
+        put(fake, memory, memory.refer(made, sbom, signature))
+    assert "--no-referrers" in caught.value.advice
+    tags = fake.store.repo("x/a").tags
+    assert (tags["1"], tags[signature.tag]) == (made.tree.root.digest, signature.digest)
+    del fake.quirks.scripts[f"PUT .*{sbom.digest}"]
+    again = put(fake, memory, memory.refer(made, sbom, signature))
+    assert again.referrers == ReferrerCounts(put=1, there=1), "the next push brings what was missing"
 
 
 def test_a_list_that_the_registry_refuses_leaves_its_referrers_unfound(
@@ -117,9 +123,8 @@ def test_a_list_that_the_registry_refuses_leaves_its_referrers_unfound(
     made = image(memory)
     sbom = memory.make_referrer(b"sbom", made.tree.root)
     fake.quirks.scripts[f"PUT .*{schema_tag(made.tree.root.digest)}"] = Script(403)
-    result = put(fake, memory, memory.refer(made, sbom))
-    assert result.referrers == ReferrerCounts(left_out=1)
-    assert any(schema_tag(made.tree.root.digest) in note for note in result.notes)
+    with pytest.raises(Refused, match=schema_tag(made.tree.root.digest)):
+        put(fake, memory, memory.refer(made, sbom))
 
 
 def test_credentials_that_are_missing_are_an_error(fake: FakeRegistry, memory: MemorySource) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -121,12 +122,14 @@ def test_images_on_one_base_come_together_from_the_engine_and_from_a_file_of_mor
     archive.close()
 
 
-def test_several_images_are_saved_in_one_request_and_none_for_nothing(old: FakeEngine) -> None:
+def test_several_images_are_saved_in_two_requests_at_once_and_none_for_nothing(old: FakeEngine) -> None:
     client, task = EngineClient(old.host), CountingTask()
     base = layer("base")
-    images = [image_of(client, base, layer(name)) for name in "abc"]
+    images = [image_of(client, base, layer(name, size)) for name, size in (("a", 9000), ("b", 3000), ("c", 3000))]
+    old.faults.saves_at_once = threading.Barrier(2)
     read_all_of(EngineSource(client), images, task=task)
-    assert old.saves == [[image.config_digest for image in images if isinstance(image, EngineForm)]]
+    ids = [image.config_digest for image in images if isinstance(image, EngineForm)]
+    assert sorted(old.saves) == sorted([ids[:1], sorted(ids[1:])])
     assert task.texts[0] == "the engine is preparing 3 images"
     old.saves.clear()
     own = wanted_of(images[1]) - wanted_of(images[0])
@@ -140,7 +143,7 @@ def test_several_images_in_an_unknown_layout(old: FakeEngine) -> None:
     images = [image_of(client, base, layer(name)) for name in "abc"]
     old.faults.save_prefix = True
     assert set(read_all_of(EngineSource(client), images)) == set().union(*map(wanted_of, images))
-    assert len(old.saves) == 2
+    assert len(old.saves) == 4, "two halves to find out, and to hand over"
     client.close()
 
 
@@ -157,13 +160,36 @@ def test_one_of_several_images_that_vanished_or_a_cut_is_no_success(old: FakeEng
     source.close()
 
 
+def test_an_engine_without_room_for_two_halves_is_asked_for_all_together(old: FakeEngine) -> None:
+    client, base = EngineClient(old.host), layer("base")
+    images = [image_of(client, base, layer(name)) for name in "ab"]
+    first = read_all_of(EngineSource(client), images)
+    old.saves.clear()
+    old.faults.saves_at_once, old.faults.refuse_one = threading.Barrier(2), True
+    assert list(read_all_of(EngineSource(client), images).items()) == list(first.items())
+    assert [len(names) for names in old.saves] == [1, 1, 2]
+    client.close()
+
+
+def test_what_an_engine_far_away_sends_comes_once(old: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, base = EngineClient(old.host), layer("base")
+    images = [image_of(client, base, layer(name)) for name in "ab"]
+    monkeypatch.setattr(EngineClient, "is_near", False)
+    read_all_of(EngineSource(client), images)
+    assert len(old.saves) == 1
+    client.close()
+
+
 def test_an_image_that_the_engine_leaves_out_of_several_is_missed(old: FakeEngine) -> None:
     client, base = EngineClient(old.host), layer("base")
     images, store = [image_of(client, base, layer(name)) for name in "ab"], old.store
     assert isinstance(store, ClassicStore)
-    save = store.save
+    save, left_out = store.save, images[1]
+    assert isinstance(left_out, EngineForm)
     # The end of the stream comes as ever; only what was said of the images tells that one is not there.
-    store.save = lambda names, nameless: save(names[:1], nameless)  # type: ignore[method-assign]
+    store.save = lambda names, nameless: save(  # type: ignore[method-assign]
+        [name for name in names if name != left_out.config_digest], nameless
+    )
     with pytest.raises(DamagedContent, match=r"did not save 2 of the contents of .*, "):
         read_all_of(EngineSource(client), images)
     client.close()

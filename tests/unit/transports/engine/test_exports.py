@@ -88,3 +88,30 @@ def test_what_nobody_took_is_closed_also_if_it_comes_later(engine: Engine) -> No
             break
         threading.Event().wait(0.01)
     assert engine.streams[0].is_closed
+
+
+def test_several_are_prepared_beside_one_another(engine: Engine) -> None:
+    exports = Exports(engine.save)
+    assert exports.is_idle
+    engine.may_answer.set()
+    assert [_read(stream) for stream in exports.open_beside([["a"], ["b", "c"]])] == [b"a", b"b c"]
+    assert exports.is_idle
+    assert sorted(engine.asked) == [("a",), ("b", "c")]
+
+
+@pytest.mark.parametrize("failing", ["a", "b"])
+def test_if_one_of_several_fails_none_is_given(engine: Engine, failing: str) -> None:
+    def save(*names: str) -> ByteStream:
+        if names == (failing,):
+            raise NoSpace("no room for two")
+        return engine.save(*names)
+
+    engine.may_answer.set()
+    exports = Exports(save)
+    assert exports.open_beside([["a"], ["b"]]) == []
+    assert exports.is_idle
+    for _ in range(3000):
+        if engine.streams and engine.streams[0].is_closed:
+            break
+        threading.Event().wait(0.01)
+    assert engine.streams[0].is_closed
