@@ -13,11 +13,14 @@ from bundler.bundle.names import archive_file, part_file
 from bundler.content.channel import ChannelClosed
 from bundler.content.files import disk_errors, sync_directory, sync_file
 from bundler.content.hashing import PartSums
+from bundler.content.read_back import drop_cache
 from bundler.content.streams import BUFFER_BYTES
 from bundler.errors import DiskError
 from bundler.packing.writing.archive_start import ArchiveStart
 from bundler.packing.writing.cut_file import CutFile
 from bundler.packing.writing.recorder import Recorder
+
+_WRITTEN_BEHIND = 16 * 1024 * 1024
 
 
 class PartSealer:
@@ -117,7 +120,7 @@ class PartSealer:
         end = self._wait_beyond(start)
         if end <= start:
             return False
-        sums = PartSums(self._block_bytes)
+        sums, pushed_to = PartSums(self._block_bytes), 0
         buffer = memoryview(bytearray(BUFFER_BYTES))
         with disk_errors(path), path.open("rb", buffering=0) as file:
             while sums.size < self._room(end - start):
@@ -127,6 +130,10 @@ class PartSealer:
                 if not count:
                     raise DiskError(f"{path} became shorter while it was written")
                 sums.update(buffer[:count])
+                if sums.size - pushed_to >= _WRITTEN_BEHIND:
+                    # Else the system may leave a whole part to be written by the sync at its end.
+                    drop_cache(file.fileno(), pushed_to, sums.size - pushed_to)
+                    pushed_to = sums.size
                 if start + sums.size == end and sums.size != self._part_bytes:
                     end = self._wait_beyond(end)
         with disk_errors(path):

@@ -19,10 +19,10 @@ from bundler.packing.writing.archive_writer import ArchiveWriter
 from tests.builders import KIB, no_thread_is_left, noise
 from tests.fakes.memory import CountingTask
 
-_DATA = noise("slow", 24 * BUFFER_BYTES)
-_PAUSE_SECONDS = 0.02
-#: Buffers of the pipeline, and what a compressor holds back.
-_MOST_AHEAD = 20 * BUFFER_BYTES
+_DATA = noise("slow", 64 * BUFFER_BYTES)
+_PAUSE_SECONDS = 0.01
+#: Buffers of the pipeline, and what a compressor holds back, whose jobs have 8 MiB each.
+_MOST_AHEAD = 40 * BUFFER_BYTES
 
 
 class _Counted:
