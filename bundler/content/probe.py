@@ -16,9 +16,12 @@ from bundler.model.limits import DEFAULT_LIMITS, Limits
 class LayerProbe:
     """Decompresses in a thread of its own what it is fed, and hashes it in another, keeping nothing."""
 
-    def __init__(self, compression: str, limits: Limits = DEFAULT_LIMITS) -> None:
-        """Begin to look into a layer that is compressed as ``gzip``, ``zstd`` or ``none``."""
-        self._pushed = PushedStream()
+    def __init__(self, compression: str, limits: Limits = DEFAULT_LIMITS, *, ahead: int = 4) -> None:
+        """Begin to look into a layer that is compressed as ``gzip``, ``zstd`` or ``none``.
+
+        ``ahead`` is how many pieces may wait that it was fed.
+        """
+        self._pushed = PushedStream(ahead)
         self._limits = limits
         self._compression = compression
         self._size = 0
@@ -31,20 +34,24 @@ class LayerProbe:
         """Take the next bytes of the compressed layer; they are copied, the buffer may be used again."""
         self._pushed.push(bytes(data))
 
+    def end(self) -> None:
+        """Say that the layer is complete, and wait for nothing."""
+        self._pushed.end()
+
     def finish(self) -> tuple[Digest, int]:
-        """End the layer; return its DiffID and its uncompressed size in bytes.
+        """Wait for the end of the layer; return its DiffID and its uncompressed size in bytes.
 
         Raises:
             DamagedContent: the compressed form is broken, or (LimitExceeded) unpacks to more than is allowed.
         """
-        self._pushed.end()
+        self.end()
         self._thread.join()
         if self._error is not None:
             raise self._error
         return self._hash.digest, self._size
 
     def abandon(self) -> None:
-        """Stop without a result."""
+        """Stop without a result; does nothing after ``finish``."""
         self._pushed.close()
         self._thread.join()
 

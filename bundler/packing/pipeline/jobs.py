@@ -7,6 +7,7 @@ from enum import Enum
 
 from bundler.bundle.manifest import Blob
 from bundler.content.compression import Encoder
+from bundler.content.probe import LayerProbe
 from bundler.errors import DamagedContent
 from bundler.model.digest import Digest
 from bundler.packing.writing.archive_sink import ArchiveSink
@@ -25,6 +26,7 @@ class Job:
         encoder: by what recipe it is compressed; ``None`` for a blob that is taken as it is.
         is_made: it was compressed by this recipe before, and comes so, with its digest.
         look_inside: decompress a layer that is taken as it is, to prove its DiffID and learn its size.
+        probe: what looks inside; it may need longer than the bytes need to pass.
     """
 
     archive: ArchiveSink
@@ -34,6 +36,7 @@ class Job:
     diff_id: Digest | None = None
     encoder: Encoder | None = None
     look_inside: bool = False
+    probe: LayerProbe | None = None
     uncompressed_size: int | None = None
     is_made: bool = False
 

@@ -16,6 +16,7 @@ from bundler.bundle.manifest import Blob
 from bundler.content.channel import Channel, ChannelClosed
 from bundler.content.hashing import Sha256
 from bundler.content.images import Content
+from bundler.content.probe import LayerProbe
 from bundler.content.streams import BUFFER_BYTES
 from bundler.errors import DamagedContent
 from bundler.model.limits import DEFAULT_LIMITS, Limits
@@ -24,8 +25,10 @@ from bundler.packing.pipeline.transform import Transform
 from bundler.packing.writing.recorder import NO_RECORDER, Recorder
 from bundler.progress import Task
 
-_BUFFERS = 16
+_BUFFERS = 48
 _CAPACITY = 6
+#: While the writer waits for what looks inside one layer, the next one may be looked at already.
+_WAITING_TO_BE_WRITTEN = 36
 _NO_BOUND = 1 << 62
 #: Ctrl-C must end a pack within 10 seconds, whatever a disk does.
 _PATIENCE_SECONDS = 5.0
@@ -56,8 +59,9 @@ class Pipeline:
         for _ in range(_BUFFERS):
             self._free.put(Buffer(bytearray(BUFFER_BYTES)))
         self._incoming: Channel[Piece] = Channel(_CAPACITY)
-        self._outgoing: Channel[Piece] = Channel(_CAPACITY)
+        self._outgoing: Channel[Piece] = Channel(_WAITING_TO_BE_WRITTEN)
         self._written: Channel[Blob] = Channel(_NO_BOUND)
+        self._probes: list[LayerProbe] = []
         self._pending = 0
         self._error: BaseException | None = None
         self._threads = [
@@ -135,11 +139,21 @@ class Pipeline:
         try:
             while piece := self._incoming.get():
                 if piece.mark is Mark.BEGIN:
-                    transform = Transform.start(piece.job, self._workers, self._limits)
+                    transform = self._begin(piece.job)
                 self._transform(transform, piece)
+                if piece.mark is Mark.END:
+                    # What looks inside is waited for where the blob is written, while the next one is read.
+                    transform = Transform()
             self._outgoing.end()
         finally:
             transform.abandon()
+
+    def _begin(self, job: Job) -> Transform:
+        transform = Transform.start(job, self._workers, self._limits)
+        if transform.probe is not None:
+            job.probe = transform.probe
+            self._probes.append(transform.probe)
+        return transform
 
     def _transform(self, transform: Transform, piece: Piece) -> None:
         if piece.mark is Mark.BYTES and transform.compressor is not None:
@@ -149,7 +163,7 @@ class Pipeline:
         if piece.mark is Mark.BYTES and transform.probe is not None:
             transform.probe.feed(_bytes_of(piece))
         elif piece.mark is Mark.END:
-            self._forward(piece.job, transform.finish(piece.job))
+            self._forward(piece.job, transform.finish())
         self._outgoing.put(piece)
 
     def _forward(self, job: Job, pieces: Iterator[bytes]) -> None:
@@ -171,10 +185,16 @@ class Pipeline:
                 self._release(piece)
             else:
                 digest = hash_out.digest
+                self._finish_probe(job)
                 job.check_digest(digest)
                 row = job.blob(digest, job.archive.end_blob(digest), offset)
                 self._recorder.blob(row)
                 self._written.put(row)
+
+    def _finish_probe(self, job: Job) -> None:
+        if job.probe is not None:
+            job.found_inside(*job.probe.finish())
+            self._probes.remove(job.probe)
 
     def _release(self, piece: Piece) -> None:
         if piece.buffer is not None:
@@ -192,6 +212,8 @@ class Pipeline:
     def _break_off(self) -> None:
         for channel in (self._free, self._incoming, self._outgoing, self._written):
             channel.break_off()
+        for probe in list(self._probes):
+            probe.abandon()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -11,6 +11,9 @@ from bundler.model.limits import Limits
 from bundler.model.media_types import layer_compression
 from bundler.packing.pipeline.jobs import Job
 
+#: So many buffers of a layer may wait for the probe: then the next layer is read, and looked at, beside its end.
+_AHEAD = 32
+
 
 @dataclass(frozen=True)
 class Transform:
@@ -26,20 +29,16 @@ class Transform:
             return cls(compressor=start_compressor(job.encoder, workers))
         compression = layer_compression(job.media_type)
         if job.look_inside and compression is not None:
-            return cls(probe=LayerProbe(compression, limits))
+            return cls(probe=LayerProbe(compression, limits, ahead=_AHEAD))
         return cls()
 
-    def finish(self, job: Job) -> Iterator[bytes]:
-        """End it; return what the compressor still holds, and tell the job what was inside.
-
-        Raises:
-            DamagedContent: a layer that was taken as it is does not hold what its image says.
-        """
+    def finish(self) -> Iterator[bytes]:
+        """End it; return what the compressor still holds. What is found inside the probe tells later."""
         if self.probe is not None:
-            job.found_inside(*self.probe.finish())
+            self.probe.end()
         return self.compressor.flush() if self.compressor is not None else iter(())
 
     def abandon(self) -> None:
-        """Release the probe's thread; does nothing after ``finish``."""
+        """Release the probe's thread."""
         if self.probe is not None:
             self.probe.abandon()

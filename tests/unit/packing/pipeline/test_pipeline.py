@@ -6,15 +6,17 @@ import errno
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from bundler.bundle.manifest import Blob
 from bundler.content.compression import Encoder
-from bundler.content.hashing import sha256
+from bundler.content.hashing import ReadableBuffer, Sha256, sha256
 from bundler.content.images import Content
+from bundler.content.probe import LayerProbe
 from bundler.content.streams import MemoryStream
 from bundler.errors import AirbundleError, DamagedContent, NoSpace, Unreachable
 from bundler.model import media_types
@@ -24,6 +26,7 @@ from bundler.packing.pipeline.jobs import Job
 from bundler.packing.pipeline.pipeline import Pipeline
 from bundler.packing.writing import cut_file
 from bundler.packing.writing.archive_writer import ArchiveWriter
+from bundler.packing.writing.recorder import NoRecorder
 from tests.builders import KIB, layer, no_thread_is_left, noise, wait_until, within
 from tests.fakes.memory import CountingTask, compress
 from tests.fakes.streams import FailingStream, SlowStream
@@ -256,3 +259,95 @@ def test_abort_with_a_probe_at_work(setting: Setting) -> None:
     broken = Content(sha256(stored), len(stored), FailingStream(stored[: 2 * MIB], Unreachable("gone")))
     fails(setting, setting.to_look_inside(stored, sha256(layer("x", 5))), broken, Unreachable)
     within(SECONDS, setting.pipeline.abort)
+
+
+class _Held:
+    """Probes whose ends nobody reaches before they are let, and what was looked at meanwhile."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.begun: list[LayerProbe] = []
+        self.gate = threading.Event()
+        begin, finish = LayerProbe.__init__, LayerProbe.finish
+
+        def noting(probe: LayerProbe, *args: Any, **options: Any) -> None:
+            begin(probe, *args, **options)
+            self.begun.append(probe)
+
+        def holding(probe: LayerProbe) -> tuple[Digest, int]:
+            assert self.gate.wait(SECONDS)
+            return finish(probe)
+
+        monkeypatch.setattr(LayerProbe, "__init__", noting)
+        monkeypatch.setattr(LayerProbe, "finish", holding)
+
+
+def test_while_one_layer_is_looked_at_the_next_one_is_begun(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = _Held(monkeypatch)
+    layers = [noise(name, 3 * MIB) for name in "abc"]
+    stored = [compress(layer, "gzip") for layer in layers]
+    jobs = [
+        (setting.to_look_inside(data, sha256(inside)), content(data))
+        for data, inside in zip(stored, layers, strict=True)
+    ]
+    for job, given in jobs[:2]:
+        within(SECONDS, partial(setting.pipeline.add, job, given))
+    wait_until(lambda: len(held.begun) == 2)
+    held.gate.set()
+    within(SECONDS, partial(setting.pipeline.add, *jobs[2]))
+    rows = setting.pipeline.collect()
+    assert [row.diff_id for row in rows] == [sha256(layer) for layer in layers]
+    assert [row.uncompressed_size for row in rows] == [3 * MIB] * 3
+
+
+def test_nothing_is_recorded_behind_a_layer_that_turns_out_wrong(tmp_path: Path) -> None:
+    class Journal(NoRecorder):
+        def __init__(self) -> None:
+            self.rows: list[Blob] = []
+
+        def blob(self, row: Blob) -> None:
+            self.rows.append(row)
+
+    journal = Journal()
+    with no_thread_is_left():
+        archive = ArchiveWriter(tmp_path, "web", 0, 64 * KIB)
+        pipeline = Pipeline(CountingTask(), 1, recorder=journal)
+        wrong, right = (compress(noise(name, MIB), "gzip") for name in "ab")
+
+        def job(stored: bytes, inside: bytes) -> Job:
+            media_type = media_types.OCI_LAYER_GZIP
+            return Job(archive, media_type, sha256(stored), len(stored), sha256(inside), look_inside=True)
+
+        def work() -> None:
+            pipeline.add(job(wrong, b"else"), content(wrong))
+            pipeline.add(job(right, noise("b", MIB)), content(right))
+            pipeline.collect()
+
+        with pytest.raises(DamagedContent, match="does not hold what the image says"):
+            within(SECONDS, work)
+        within(SECONDS, pipeline.abort)
+        archive.abandon()
+    assert journal.rows == []
+
+
+def test_abort_while_the_writer_waits_for_a_probe(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bundler.packing.pipeline.pipeline._PATIENCE_SECONDS", 0.1)
+    gate, inside = threading.Event(), threading.Event()
+    update = Sha256.update
+
+    def held(hashing: Sha256, data: ReadableBuffer) -> None:
+        if threading.current_thread().name.startswith("layer-hash"):
+            inside.set()
+            gate.wait(SECONDS)
+        update(hashing, data)
+
+    monkeypatch.setattr(Sha256, "update", held)
+    stored = compress(noise("x", 5 * MIB), "gzip")
+    within(SECONDS, lambda: setting.pipeline.add(setting.to_look_inside(stored, sha256(b"")), content(stored)))
+    assert inside.wait(SECONDS)
+    aborting = threading.Thread(target=setting.pipeline.abort, daemon=True)
+    aborting.start()
+    gate.set()
+    aborting.join(SECONDS)
+    assert not aborting.is_alive()

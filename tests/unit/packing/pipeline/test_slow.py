@@ -19,10 +19,10 @@ from bundler.packing.writing.archive_writer import ArchiveWriter
 from tests.builders import KIB, no_thread_is_left, noise
 from tests.fakes.memory import CountingTask
 
-_DATA = noise("slow", 64 * BUFFER_BYTES)
+_DATA = noise("slow", 96 * BUFFER_BYTES)
 _PAUSE_SECONDS = 0.01
-#: Buffers of the pipeline, and what a compressor holds back, whose jobs have 8 MiB each.
-_MOST_AHEAD = 40 * BUFFER_BYTES
+#: What waits to be written, the other buffers of the pipeline, and the jobs of a compressor, 8 MiB each.
+_MOST_AHEAD = 72 * BUFFER_BYTES
 
 
 class _Counted:
