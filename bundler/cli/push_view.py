@@ -16,6 +16,7 @@ from bundler.cli.transfer_view import finish_transfer, pushed_image
 from bundler.content.files import disk_errors, write_file
 from bundler.errors import UsageError
 from bundler.model.naming.naming import Naming
+from bundler.model.reference import Reference
 
 _STANDARD_OUTPUT = "-"
 
@@ -63,15 +64,19 @@ class PushView:
             self.console.warn("images are named by the rename rules of the bundle; --no-rename leaves them out")
         return naming
 
-    def finish(self, report: TransferReport, *, dry_run: bool = False) -> int:
-        """Show what became, or would become, of each image; return the exit status.
+    def finish(self, report: TransferReport, bundle: Bundle, *, dry_run: bool = False) -> int:
+        """Show what became, or would become, of each image of the bundle; return the exit status.
 
         Raises:
             DiskError: the mapping cannot be written.
         """
         console = self.console
         if self.mapping is not None:
-            text = mapping_text(mapping_of(report.results), self.form)
+            mapping = mapping_of(report.results)
+            mapped = {str(one.reference) for one in mapping}
+            held = (image.reference for app in bundle.manifest.applications for image in app.images)
+            others = [Reference.parse(reference) for reference in dict.fromkeys(held) if reference not in mapped]
+            text = mapping_text(mapping, self.form, others)
             if self.mapping == _STANDARD_OUTPUT:
                 show(text.rstrip("\n"))
                 console = Console(as_json=False, quiet=True, verbose=console.verbose)

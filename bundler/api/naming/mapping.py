@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +16,7 @@ from bundler.model.reference import DEFAULT_REGISTRY, Reference
 Form = Literal["json", "table", "kustomize", "helm"]
 FORMS: tuple[Form, ...] = ("json", "table", "kustomize", "helm")
 _HERE = frozenset({"pushed", "skipped", "planned"})
+_MOST_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,20 @@ def checked_form(text: str) -> Form:
     raise UsageError(f"--mapping-format takes {', '.join(FORMS)}, not {text!r:.100}")
 
 
-def mapping_text(mapping: Sequence[Mapped], form: Form) -> str:
-    """Write a mapping in one of the forms."""
-    write = {"json": _json, "table": _table, "kustomize": _kustomize, "helm": _helm}[form]
-    return write(mapping)
+def mapping_text(mapping: Sequence[Mapped], form: Form, unmapped: Iterable[Reference] = ()) -> str:
+    """Write a mapping in one of the forms.
+
+    Args:
+        mapping: Sorted by old name.
+        form: Which one.
+        unmapped: Images of the bundle that are not in the mapping, such as those that were refused. What holds
+            for several images at once is written only where it is not wrong for these.
+    """
+    if form == "json":
+        return _json(mapping)
+    if form == "table":
+        return _table(mapping)
+    return _kustomize(mapping, unmapped) if form == "kustomize" else _helm(mapping, unmapped)
 
 
 def _json(mapping: Sequence[Mapped]) -> str:
@@ -79,32 +90,72 @@ def _table(mapping: Sequence[Mapped]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _kustomize(mapping: Sequence[Mapped]) -> str:
+def _kustomize(mapping: Sequence[Mapped], unmapped: Iterable[Reference]) -> str:
     """Write the ``images`` of a kustomization.
 
     An entry is found by the name as manifests spell it, without tag and digest, so every usual spelling has one.
     It can set only one tag and digest for all tags of a name: where there are several, they are kept.
     """
-    lines = ["# For kustomization.yaml. Each entry is found by the name as manifests spell it.", "images:"]
     by_name: dict[str, list[Mapped]] = defaultdict(list)
     for one in mapping:
         by_name[one.reference.name].append(one)
-    written = 0
+    absent: dict[str, list[Reference]] = defaultdict(list)
+    for reference in unmapped:
+        absent[reference.name].append(reference)
+    entries: dict[str, dict[str, str]] = {}
+    comments: list[str] = []
     for name, images in by_name.items():
         values = _kustomize_values(images)
-        if values is None:
-            lines.append(f"# {name}: its tags go to different names, which kustomize cannot do by an entry:")
-            lines += [f"#   {one.reference.familiar} -> {one.target}" for one in images]
-            continue
-        for spelling in _spellings(images[0].reference):
-            lines += [
-                f"- name: {_quoted(spelling)}",
-                *(f"  {key}: {_quoted(text)}" for key, text in values.items()),
-            ]
-            written += 1
-    if not written:
-        lines[1] = "images: []"
-    return "\n".join(lines) + "\n"
+        if values is None or absent[name]:
+            comments += _why_no_entry(name, images, absent[name])
+        else:
+            entries[name] = values
+    ordered = _in_order({name: values["newName"] for name, values in entries.items()})
+    lines = [
+        line
+        for name in ordered
+        for spelling in _spellings(by_name[name][0].reference)
+        for line in (
+            f"- name: {_quoted(spelling)}",
+            *(f"  {key}: {_quoted(text)}" for key, text in entries[name].items()),
+        )
+    ]
+    comments += [
+        f"# {name} -> {entries[name]['newName']}: another entry would rename that in its turn"
+        for name in sorted(entries.keys() - set(ordered))
+    ]
+    head = "# For kustomization.yaml. Each entry is found by the name as manifests spell it."
+    return "\n".join((head, "images:" if lines else "images: []", *comments, *lines)) + "\n"
+
+
+def _why_no_entry(name: str, images: Sequence[Mapped], absent: Sequence[Reference]) -> list[str]:
+    """Say in comments what becomes of each image of a name, and why no entry can."""
+    why = (
+        "an entry would change all its tags, and not all of them are mapped"
+        if absent
+        else "its tags go to different names, which kustomize cannot do by an entry"
+    )
+    return [
+        f"# {name}: {why}:",
+        *(f"#   {one.reference.familiar} -> {one.target}" for one in images),
+        *(f"#   {reference.familiar} is not" for reference in absent),
+    ]
+
+
+def _in_order(new_names: Mapping[str, str]) -> list[str]:
+    """Return names in the order in which their entries may stand; those for which there is none are left out.
+
+    Kustomize goes through all entries one after another, so what one of them writes is found by a later one.
+    """
+    left, ordered = dict(new_names), list[str]()
+    while left:
+        ready = [name for name, new in left.items() if new == name or new not in left]
+        if not ready:
+            break
+        ordered += ready
+        for name in ready:
+            del left[name]
+    return ordered
 
 
 def _kustomize_values(images: Sequence[Mapped]) -> dict[str, str] | None:
@@ -137,7 +188,7 @@ def _spellings(reference: Reference) -> list[str]:
     return [short, f"{DEFAULT_REGISTRY}/{short}", full]
 
 
-def _helm(mapping: Sequence[Mapped]) -> str:
+def _helm(mapping: Sequence[Mapped], unmapped: Iterable[Reference]) -> str:
     """Write values for charts, as far as charts agree on keys; the rest is in comments to copy from."""
     lines = [
         "# Hints for the values of Helm charts; which keys a chart reads, its own values.yaml says.",
@@ -146,6 +197,10 @@ def _helm(mapping: Sequence[Mapped]) -> str:
     base = _common_base(mapping)
     if base:
         lines += ["global:", f"  imageRegistry: {_quoted(base)}  # all repositories below it are as they were"]
+        named = [reference.familiar for reference in unmapped]
+        more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+        if named:
+            lines.append(f"# It is not for charts with what is not mapped: {', '.join(named[:_MOST_NAMED])}{more}")
     else:
         lines.append("# No one global.imageRegistry is right for all of them: set each image.")
     for one in mapping:

@@ -136,4 +136,4 @@ def _push(view: PushView, work: _Work, access: AccessWishes, naming: NamingWishe
         sparse_index=how.sparse_index,
         progress=view.console.progress,
     )
-    return view.finish(report, dry_run=how.dry_run)
+    return view.finish(report, bundle, dry_run=how.dry_run)

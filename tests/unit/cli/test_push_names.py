@@ -12,7 +12,9 @@ import yaml
 
 from bundler.bundle.reader import open_bundle
 from bundler.model.reference import Reference
-from tests.builders import ERP, SHOP, SHOP_TOOLS
+from tests.builders import ERP, SHOP, SHOP_TOOLS, layer
+from tests.fakes.layouts import entry, layout_files, write_directory
+from tests.fakes.memory import MemorySource
 from tests.fakes.registry import FakeRegistry
 from tests.unit.cli.conftest import Airbundle
 
@@ -123,6 +125,28 @@ def test_mappings(airbundle: Airbundle, bundle: Path, registry: FakeRegistry, tm
     airbundle(*push, "--mapping", tmp_path / "no" / "map", status=2)
     airbundle(*push, "--mapping", file, "--mapping-format", "xml", status=2)
     airbundle(*push, "--offline", status=2)
+
+
+def test_a_mapping_spares_the_tags_that_were_refused_or_not_chosen(
+    airbundle: Airbundle, registry: FakeRegistry, tmp_path: Path
+) -> None:
+    source, out, file = MemorySource(), tmp_path / "out", tmp_path / "map"
+    images = [source.make_image([layer(tag, 2000)], f"reg.test/x:{tag}") for tag in "12"]
+    files = layout_files(source, [entry(image, str(image.reference)) for image in images])
+    airbundle("pack", f"x=oci:{write_directory(tmp_path / 'tags', files)}", "-o", out, "-q")
+    push = ["push", out, registry.address, "--plain-http", "--mapping", file, "--mapping-format", "kustomize"]
+    # A deployment of tag 2 must not become one of tag 1.
+    airbundle(*push, "--image", "reg.test/x:1")
+    assert yaml.safe_load(file.read_bytes()) == {"images": []}
+    assert "reg.test/x:2 is not" in file.read_text()
+    registry.store.repo("x").tags["2"] = registry.store.repo("x").tags["1"]
+    for more in ((), ("--dry-run",)):
+        airbundle(*push, *more, status=7)
+        assert yaml.safe_load(file.read_bytes()) == {"images": []}
+    airbundle(*push, "--on-existing-tag", "overwrite")
+    assert yaml.safe_load(file.read_bytes()) == {
+        "images": [{"name": "reg.test/x", "newName": f"{registry.address}/x"}]
+    }
 
 
 def test_an_image_without_a_tag(

@@ -70,6 +70,29 @@ def test_kustomize_keeps_tags_where_there_are_several() -> None:
         assert "#   a/b:3 -> far.test/" in text
 
 
+def test_kustomize_changes_no_tag_that_is_not_mapped() -> None:
+    """One that was refused must not become the one that was pushed."""
+    pushed, refused = mapped("a/b:1", "far.test/a/b:1"), Reference.parse("a/b:2")
+    text = mapping_text([NGINX, pushed], "kustomize", [refused])
+    assert {entry["newName"] for entry in yaml.safe_load(text)["images"]} == {"far.test:5000/base/nginx"}
+    assert "#   a/b:1 -> far.test/a/b:1\n#   a/b:2 is not\n" in text
+    assert yaml.safe_load(mapping_text([pushed], "kustomize", [refused])) == {"images": []}
+
+
+def test_kustomize_renames_nothing_twice() -> None:
+    """It goes through its entries one after another: what one of them wrote is found by a later one."""
+    chain = [mapped("far.test/a:1", "far.test/b:1"), mapped("far.test/b:1", "far.test/c:1")]
+    assert applied(chain, "far.test/a:1") == f"far.test/b:1@{ONE}"
+    assert applied(chain, "far.test/b:1") == f"far.test/c:1@{ONE}"
+    same = [*chain, mapped("far.test/c:1", "far.test/c:1")]
+    assert applied(same, "far.test/c:1") == f"far.test/c:1@{ONE}"
+    swapped = [NGINX, mapped("far.test/a:1", "far.test/b:1"), mapped("far.test/b:1", "far.test/a:1")]
+    assert applied(swapped, "far.test/a:1") == "far.test/a:1"
+    text = mapping_text(swapped, "kustomize")
+    assert "# far.test/a -> far.test/b: another entry would rename that in its turn" in text
+    assert len(yaml.safe_load(text)["images"]) == 3
+
+
 def test_kustomize_of_digests() -> None:
     assert applied([PINNED], f"reg.test/a@{TWO}") == f"far.test:5000/a@{TWO}"
     tagged = mapped(f"reg.test/a@{TWO}", "far.test:5000/a:t", TWO)
@@ -87,6 +110,8 @@ def test_helm() -> None:
     for other in (mapped("reg.test/b:1", "far.test/x/b:1"), mapped("reg.test/b:1", "far.test/mirror/b:2")):
         assert yaml.safe_load(mapping_text([*plain, other], "helm")) is None
     assert yaml.safe_load(mapping_text([], "helm")) is None
+    text = mapping_text(plain, "helm", [Reference.parse(f"reg.test/x:{number}") for number in range(6)])
+    assert "not mapped: reg.test/x:0, reg.test/x:1, reg.test/x:2, reg.test/x:3 and 2 more\n" in text
 
 
 def test_forms() -> None:
