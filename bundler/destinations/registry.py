@@ -20,7 +20,7 @@ from bundler.destinations.registry_plan import (
     shown,
 )
 from bundler.destinations.registry_referrers import ReferrerPush
-from bundler.destinations.registry_roots import is_whole, lost_pin, original_of
+from bundler.destinations.registry_roots import is_whole, left_alone, lost_pin, notes_of_found, original_of
 from bundler.errors import InvalidReference, NotFound, PolicyRefused, Refused, Unauthorised, UsageError
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
@@ -252,15 +252,10 @@ class RegistryDestination:
         existing: Digest,
         task: Task,
     ) -> PutResult:
-        same, notes = existing in (plan.root, image.tree.root.digest), plan.notes
-        if same and existing != plan.root:
-            notes = ("the name stands there for the index that the image came with, which was left as it is",)
-        elif same:
-            notes = (*notes, *lost_pin(image, existing))
+        same = existing in (plan.root, image.tree.root.digest)
         if same:
             self._blobs.found(repository, plan.blobs)
-        else:
-            notes = (*notes, f"{target} stands for another image, {existing}, and was left alone")
+        notes = notes_of_found(image, plan, existing) if same else (left_alone(target, existing),)
         task.advance(plan.size)
         return PutResult(
             reference=str(image.reference),

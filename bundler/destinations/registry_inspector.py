@@ -40,7 +40,7 @@ class RegistryInspector:
             found=found,
             is_same=found in expected,
             cannot_run=_NO_CONTAINERS,
-            notes=plan_push(image.tree).notes,
+            notes=() if found == image.tree.root.digest else plan_push(image.tree).notes,
         )
 
     def run(self, arrival: Arrival, command: Sequence[str], seconds: float) -> SmokeResult:

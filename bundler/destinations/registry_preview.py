@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -10,20 +10,23 @@ from typing import Literal
 from bundler.content.images import BlobReader, OnExistingTag, OutgoingImage, PutResult, Status
 from bundler.content.stopping import Stopping
 from bundler.destinations.registry import RegistryDestination
-from bundler.destinations.registry_plan import UNTAGGED, Outlook, PushPlan, possible_roots, shown
+from bundler.destinations.registry_plan import UNTAGGED, Outlook, possible_roots, shown
 from bundler.destinations.registry_referrers import ReferrerPush
-from bundler.destinations.registry_roots import is_whole
+from bundler.destinations.registry_roots import is_whole, left_alone, lost_pin, notes_of_found, original_of
 from bundler.destinations.workers import run_all
 from bundler.errors import PolicyRefused
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
-from bundler.model.reference import Reference
 from bundler.progress import Task
 from bundler.transports.registry.blobs import has_blob
 
 #: What a name stands for in the registry: nothing, this image, another one; or nobody asked.
 There = Literal["absent", "equal", "other", "unknown"]
+_PERHAPS = (
+    "only the push shows whether the registry takes the index without all that it lists; if it does not, the name "
+    "stands for another digest, as without --sparse-index"
+)
 
 
 @dataclass(frozen=True)
@@ -80,17 +83,18 @@ class RegistryPreview:
         if not self._ask:
             target, plan = self._destination.target(image.reference), self._destination.planned(image, reader)
             task.advance(plan.size)
-            return _preview(image.reference, target, plan, "unknown", "planned")
+            return _preview(image, Outlook(target, self._destination.repository(target), plan, None), "unknown")
         stopping = Stopping()
         look = self._destination.look(image, reader, stopping)
         there, status = self._judge(image.tree, look)
-        lacking = self._lacking(look, look.plan.blobs, stopping) if status == "planned" else []
+        preview = _preview(image, look, there, status)
+        referrers = ReferrerPush(image.referrers, look.repository, self._policy)
         if status == "planned" or there == "equal":
-            self._known.update(blob.digest for blob in look.plan.blobs)
+            preview = self._with_contents(preview, look, referrers, stopping)
+        elif status == "skipped":
+            preview = _with_notes(preview, referrers, frozenset())
         task.advance(look.plan.size)
-        preview = _preview(image.reference, look.target, look.plan, there, status, look.existing, lacking)
-        is_image_there = status == "planned" or there == "equal"
-        return self._with_referrers(preview, image, look, stopping) if is_image_there else preview
+        return preview
 
     def finish(self) -> None:
         """Close the connections."""
@@ -112,28 +116,30 @@ class RegistryPreview:
         outcome: dict[OnExistingTag, Status] = {"error": "refused", "skip": "skipped", "overwrite": "planned"}
         return "other", outcome[self._policy]
 
-    def _with_referrers(
-        self, preview: Preview, image: OutgoingImage, look: Outlook, stopping: Stopping
+    def _with_contents(
+        self, preview: Preview, look: Outlook, referrers: ReferrerPush, stopping: Stopping
     ) -> Preview:
-        """Add what would become of what refers to an image that is there, or would be."""
-        referrers = ReferrerPush(image.referrers, look.repository, self._policy)
-        subjects = {*look.plan.digests, *((look.existing,) if preview.there == "equal" and look.existing else ())}
+        """Add what would be sent of an image that is there, or would be, and of what refers to it."""
+        is_there, plan = preview.there == "equal", look.plan
+        subjects = {*plan.digests, *((look.existing,) if is_there and look.existing else ())}
         try:
+            # As in a push: a tag in the way of a signature keeps the image from being sent.
             referrers.survey(subjects)
         except PolicyRefused as error:
-            return replace(preview, status="refused", notes=(*preview.notes, error.message))
+            return replace(preview, status="refused", replaced=None, notes=(error.message,))
+        lacking = self._lacking(look, () if is_there else plan.blobs, stopping)
+        self._known.update(blob.digest for blob in plan.blobs)
+        kept = plan.size - sum(blob.size for blob in lacking)
         missing = referrers.missing_blobs()
-        lacking = self._lacking(look, missing, stopping)
+        lacking += self._lacking(look, missing, stopping)
         self._known.update(blob.digest for blob in missing)
-        counts = referrers.foreseen(subjects)
-        return replace(
-            preview,
-            status="planned" if counts.put else preview.status,
-            blobs_to_send=preview.blobs_to_send + len(lacking),
-            bytes_to_send=preview.bytes_to_send + sum(blob.size for blob in lacking),
-            notes=(*preview.notes, *referrers.notes),
-            referrers=counts,
+        preview = replace(
+            _with_notes(preview, referrers, subjects),
+            bytes_skipped=kept,
+            blobs_to_send=len(lacking),
+            bytes_to_send=sum(blob.size for blob in lacking),
         )
+        return replace(preview, status="planned") if preview.referrers.put else preview
 
     def _lacking(self, look: Outlook, blobs: Iterable[Descriptor], stopping: Stopping) -> list[Descriptor]:
         unknown = [blob for blob in blobs if blob.digest not in self._known]
@@ -141,27 +147,35 @@ class RegistryPreview:
         return [blob for blob, is_there in zip(unknown, there, strict=True) if not is_there]
 
 
-def _preview(
-    reference: Reference,
-    target: Reference,
-    plan: PushPlan,
-    there: There,
-    status: Status,
-    existing: Digest | None = None,
-    lacking: Sequence[Descriptor] = (),
-) -> Preview:
-    size = sum(blob.size for blob in lacking)
-    is_kept = there == "equal" or (there != "unknown" and status == "planned")
+def _with_notes(preview: Preview, referrers: ReferrerPush, subjects: Collection[Digest]) -> Preview:
+    counts = referrers.foresee(subjects)
+    return replace(preview, referrers=counts, notes=(*preview.notes, *referrers.notes))
+
+
+def _preview(image: OutgoingImage, look: Outlook, there: There, status: Status = "planned") -> Preview:
+    """Return what becomes of an image's name; nothing of its contents is known yet."""
+    target, _, plan, existing = look
+    digest = existing if existing is not None and status == "skipped" else plan.root
     return Preview(
-        reference=str(reference),
+        reference=str(image.reference),
         target=shown(target, plan.root),
-        digest=existing if existing is not None and status == "skipped" else plan.root,
+        digest=digest,
         status=status,
-        bytes_skipped=plan.size - size if is_kept else 0,
         replaced=existing if there == "other" and status == "planned" else None,
-        notes=plan.notes if target.tag or status != "planned" else (*plan.notes, UNTAGGED),
+        original=original_of(image.tree, digest) if there == "equal" or status == "planned" else None,
+        notes=_notes(image, look, there, status),
         there=there,
         existing=existing,
-        blobs_to_send=len(lacking),
-        bytes_to_send=size,
     )
+
+
+def _notes(image: OutgoingImage, look: Outlook, there: There, status: Status) -> tuple[str, ...]:
+    """Return what a push would say of the image."""
+    target, _, plan, existing = look
+    if there == "equal" and existing is not None:
+        return notes_of_found(image, plan, existing)
+    if status != "planned":
+        # Of one that is refused the status says it all.
+        return (left_alone(target, existing),) if status == "skipped" and existing is not None else ()
+    sparse = (_PERHAPS,) if plan.is_sparse else ()
+    return (*plan.notes, *sparse, *lost_pin(image, plan.root), *(() if target.tag else (UNTAGGED,)))

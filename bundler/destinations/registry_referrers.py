@@ -111,8 +111,7 @@ class ReferrerPush:
 
     def told(self, result: PutResult, unreachable: Sequence[Referrer]) -> PutResult:
         """Return a result with what became of the referrers, of which some have no subject there."""
-        if unreachable:
-            self._notes.append(f"not pushed, since what they refer to is not there: {_names(unreachable)}")
+        self._leave_behind(unreachable)
         return replace(
             result,
             status="pushed" if self._put else result.status,
@@ -120,13 +119,14 @@ class ReferrerPush:
             bytes_sent_again=result.bytes_sent_again + self._sent.again,
             bytes_skipped=result.bytes_skipped + self._sent.kept,
             notes=(*result.notes, *self._notes),
-            referrers=ReferrerCounts(self._put, self._there, self._left_out + len(unreachable)),
+            referrers=ReferrerCounts(self._put, self._there, self._left_out),
         )
 
-    def foreseen(self, subjects: Collection[Digest]) -> ReferrerCounts:
-        """Return what ``put`` would make of them, after ``survey``."""
-        left_out = len(self._referrers) - len(_reachable(self._referrers, subjects))
-        return ReferrerCounts(len(self._missing), self._there, self._left_out + left_out)
+    def foresee(self, subjects: Collection[Digest]) -> ReferrerCounts:
+        """Return what ``put`` would make of them, after ``survey``; the notes say then what it would say."""
+        reachable = _reachable(self._referrers, subjects)
+        self._leave_behind([one for one in self._referrers if not _is_in(one, reachable)])
+        return ReferrerCounts(len(self._missing), self._there, self._left_out)
 
     def missing_blobs(self) -> tuple[Descriptor, ...]:
         """Return configs and payloads of those that are not there, after ``survey``."""
@@ -163,6 +163,11 @@ class ReferrerPush:
             return False
         self._notes.append(f"{name} stood for something else before, {existing}")
         return True
+
+    def _leave_behind(self, unreachable: Sequence[Referrer]) -> None:
+        self._left_out += len(unreachable)
+        if unreachable:
+            self._notes.append(f"not pushed, since what they refer to is not there: {_names(unreachable)}")
 
     def _refused(self, what: str, error: AirbundleError) -> None:
         if isinstance(error, Unauthorised):

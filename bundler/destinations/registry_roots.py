@@ -6,6 +6,7 @@ from bundler.content.images import OutgoingImage
 from bundler.destinations.registry_plan import PushPlan
 from bundler.model.digest import Digest
 from bundler.model.image import ImageTree
+from bundler.model.reference import Reference
 from bundler.transports.registry.client import Repository
 from bundler.transports.registry.manifests import find_manifest
 
@@ -33,3 +34,15 @@ def lost_pin(image: OutgoingImage, root: Digest) -> tuple[str, ...]:
     if image.reference.digest != image.tree.root.digest or root == image.reference.digest:
         return ()
     return (f"whoever names it by {image.reference.digest} does not find it there: it is known as {root}",)
+
+
+def notes_of_found(image: OutgoingImage, plan: PushPlan, existing: Digest) -> tuple[str, ...]:
+    """Return what users should know of a name that stands for the image already."""
+    if existing != plan.root:
+        return ("the name stands there for the index that the image came with, which was left as it is",)
+    return (*plan.notes, *lost_pin(image, existing))
+
+
+def left_alone(target: Reference, existing: Digest) -> str:
+    """Say that a name was not given to an image."""
+    return f"{target} stands for another image, {existing}, and was left alone"

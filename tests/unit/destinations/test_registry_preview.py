@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from bundler.content.images import OnExistingTag, OutgoingImage, ReferrerCounts, RegistryForm
 from bundler.destinations.registry import RegistryDestination
+from bundler.destinations.registry_inspector import RegistryInspector
 from bundler.destinations.registry_preview import Preview, RegistryPreview
 from bundler.errors import PolicyRefused
 from bundler.model.manifest import Manifest
 from bundler.model.platform_choice import PlatformChoice
 from bundler.model.platforms import Platform
+from bundler.model.reference import Reference
 from bundler.progress import SILENT
 from tests.fakes.memory import CountingTask, MemorySource, multi_platform
 from tests.fakes.registry import FakeRegistry
@@ -141,6 +144,40 @@ def test_a_signature_in_the_way_of_another_one(far: Far) -> None:
     assert (moved.status, moved.referrers) == ("planned", ReferrerCounts(put=1))
 
 
+def test_of_an_image_whose_signature_is_refused_nothing_is_sent(far: Far) -> None:
+    image = far.image("reg.test/a:1", b"x")
+    far.push(far.memory.refer(image, far.memory.make_signature(image.tree.root, "b2xk")))
+    far.registry.store.repo("a").tags.pop("1")
+    other = far.memory.refer(image, far.memory.make_signature(image.tree.root, "bmV3"))
+    refused, later = far.preview(other, far.image("reg.test/b:1", b"x", b"y"))
+    assert (refused.there, refused.status, refused.blobs_to_send, refused.bytes_skipped) == (
+        "absent", "refused", 0, 0,
+    )  # fmt: skip
+    # And so there is nothing to take over from its repository.
+    assert later.blobs_to_send == 4
+
+
+def test_a_name_that_is_left_alone_leaves_the_signatures_behind(far: Far) -> None:
+    far.push(far.image("reg.test/a:1", b"old"))
+    image = far.image("reg.test/a:1", b"new")
+    signed = far.memory.refer(image, far.memory.make_signature(image.tree.root))
+    (found,) = far.preview(signed, policy="skip")
+    pushed = far.destination("skip").put(outgoing(signed), far.memory, SILENT.task(""))
+    assert found.referrers == pushed.referrers == ReferrerCounts(left_out=1)
+    assert found.notes == pushed.notes
+    assert "left alone" in found.notes[0]
+
+
+def test_an_index_that_is_tried_is_not_promised(far: Far) -> None:
+    multi_platform(far.memory, "reg.test/shop/web:1")
+    (some,) = far.memory.resolve("reg.test/shop/web:1", PlatformChoice((Platform.parse("linux/arm64"),)))
+    assert isinstance(some, RegistryForm)
+    destination = RegistryDestination(far.registry.address, PLAIN_HTTP, sparse_index=True)
+    found = RegistryPreview(destination, "error").put(outgoing(some), far.memory, CountingTask())
+    assert found.digest == some.tree.root.digest
+    assert "only the push shows" in found.notes[0]
+
+
 def test_an_image_without_a_tag_is_warned_about(far: Far) -> None:
     image = far.image("reg.test/a:1", b"x")
     pinned = far.memory.make_image(
@@ -161,19 +198,30 @@ def test_some_platforms_of_many_are_found_again(far: Far, wanted: str) -> None:
     planned = far.destination().planned(OutgoingImage(some.reference, some.tree), far.memory)
 
     def seen() -> tuple[str, str]:
-        (found,) = (
-            RegistryPreview(far.destination(), "error").put(
-                OutgoingImage(some.reference, some.tree), far.memory, CountingTask()
-            ),
-        )
+        found = RegistryPreview(far.destination(), "error").put(outgoing(some), far.memory, CountingTask())
+        done = far.destination().put(outgoing(some), far.memory, SILENT.task(""))
+        # Whatever there is to say, such as that the original index was left, is said before too.
+        assert (found.notes, found.digest, found.original) == (done.notes, done.digest, done.original)
         return found.there, found.status
 
     assert seen() == ("absent", "planned")
-    far.push(some)
     assert planned.root != whole.tree.root.digest
     assert seen() == ("equal", "skipped")
-    far.push(some)
+    look = RegistryInspector(far.destination()).look
+    assert look(outgoing(some)).notes == planned.notes
     far.registry.store.repo("shop/web").tags.clear()
     far.push(whole)
     assert seen() == ("equal", "skipped")
-    far.push(some)
+    # Nothing is missing there, so `check` has nothing to say either.
+    assert look(outgoing(some)).notes == ()
+
+
+def test_a_pin_that_is_lost_is_said_before(far: Far) -> None:
+    whole = multi_platform(far.memory, "reg.test/shop/web:1")
+    (some,) = far.memory.resolve("reg.test/shop/web:1", PlatformChoice((Platform.parse("linux/arm64"),)))
+    assert isinstance(some, RegistryForm)
+    pinned = replace(some, reference=Reference.parse(f"reg.test/shop/web:1@{whole.tree.root.digest}"))
+    found = RegistryPreview(far.destination(), "error").put(outgoing(pinned), far.memory, CountingTask())
+    done = far.destination().put(outgoing(pinned), far.memory, SILENT.task(""))
+    assert found.notes == done.notes
+    assert "whoever names it by" in found.notes[-1]
