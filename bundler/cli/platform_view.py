@@ -9,6 +9,8 @@ from bundler.content.images import FoundImage, RegistryForm
 from bundler.packing.planning.plan import PackPlan, PlannedImage
 from bundler.packing.planning.platforms import platform_notes, platforms_of, reason
 
+_MOST_NAMED = 5
+
 
 def platform_document(image: PlannedImage) -> dict[str, object]:
     """Return what ``plan --json`` says of the platforms of an image."""
@@ -44,14 +46,14 @@ def platform_lines(plan: PackPlan) -> list[str]:
 
 
 def warn_of_platforms(console: Console, plan: PackPlan) -> None:
-    """Say what is not just what was wanted, once for each image."""
-    said = {
-        (image.reference.familiar, note): None
-        for image in plan.images
-        for note in platform_notes(image.found, image.platforms)
-    }
-    for name, note in said:
-        console.warn(f"{name}: {note}")
+    """Say what is not just what was wanted, of all images together that it is the same for."""
+    said: dict[str, dict[str, None]] = defaultdict(dict)
+    for image in plan.images:
+        for note in platform_notes(image.found, image.platforms):
+            said[note][image.reference.familiar] = None
+    for note, names in said.items():
+        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+        console.warn(f"{', '.join(list(names)[:_MOST_NAMED])}{more}: {note}")
 
 
 def _listed(image: PlannedImage) -> list[str]:

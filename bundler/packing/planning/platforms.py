@@ -45,14 +45,26 @@ def reason(choice: PlatformChoice) -> str:
 
 
 def platform_notes(found: FoundImage, choice: PlatformChoice) -> tuple[str, ...]:
-    """Return what the user should know: lower variants that were taken, and platforms that it is not for."""
+    """Return what the user should know: lower variants, platforms that it is not for, signatures of all of it."""
     if isinstance(found, RegistryForm):
         there = [image.platform for image in found.tree.platform_images() if image.platform.is_known]
-        notes = found.selection.notes
+        notes = (*found.selection.notes, *_stranded(found))
     else:
         there, notes = [found.platform], ()
     who = "this machine" if choice.is_default else "what was asked for"
     return (*notes, *(_foreign(there, wanted, who) for wanted in choice.wanted if _is_foreign(there, wanted)))
+
+
+def _stranded(found: RegistryForm) -> tuple[str, ...]:
+    """Say what refers to an index that no registry will take, since some of what it lists stays behind."""
+    root = found.tree.root.digest
+    count = sum(referrer.subject == root for referrer in found.referrers)
+    if not count or not found.selection.left_out:
+        return ()
+    return (
+        f"{count} signatures or alike are of the index, which registries take only with all its platforms: "
+        "a push leaves them out, unless all are packed",
+    )
 
 
 def _is_foreign(there: list[Platform], wanted: Platform) -> bool:

@@ -127,3 +127,15 @@ def test_a_pack_of_other_platforms_does_not_go_on(airbundle: Airbundle, multi: P
         "pack", name, "-o", tmp_path / "out", "--platform", "all", "--json", status=2
     ).err  # fmt: skip
     assert "exists" in said.err or "holds" in said.err
+
+
+def test_what_is_the_same_for_many_images_is_said_once(
+    airbundle: Airbundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    memory = MemorySource()
+    images = [memory.make_image([b"1"], f"multi.test/lone:{tag}", platform="linux/arm64") for tag in range(7)]
+    entries = [entry(image, str(image.reference)) for image in images]
+    layout = write_directory(tmp_path / "many", layout_files(memory, entries))
+    (line,) = airbundle("plan", f"a=oci:{layout}").err.splitlines()
+    assert "multi.test/lone:4 and 2 more: " in line
