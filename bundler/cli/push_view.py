@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bundler.api.naming.choosing import NamingWishes, choose_naming
+from bundler.api.naming.choosing import NamingWishes, choose_naming, idle_rules
 from bundler.api.naming.mapping import Form, checked_form, mapping_of, mapping_text
 from bundler.api.transfer_report import TransferReport
 from bundler.bundle.reader import Bundle
@@ -54,7 +54,7 @@ class PushView:
         return cls(console, mapping, chosen)
 
     def naming(self, wishes: NamingWishes, bundle: Bundle) -> Naming:
-        """Return the naming that the command line asks for, and say so if it is the bundle's.
+        """Return the naming that the command line asks for; say if it is the bundle's, or if a rule is idle.
 
         Raises:
             UsageError: a rule makes no sense. NotFound: a file is not there.
@@ -62,6 +62,9 @@ class PushView:
         naming = choose_naming(wishes, bundle.manifest.rename, bundle.limits)
         if naming.rules and naming.rules is bundle.manifest.rename:
             self.console.warn("images are named by the rename rules of the bundle; --no-rename leaves them out")
+        references = {image.reference for _, image in bundle.images()}
+        for rule in idle_rules(wishes, list(map(Reference.parse, sorted(references))), bundle.limits):
+            self.console.warn(f"no image of the bundle matches the rename rule {rule}")
         return naming
 
     def finish(self, report: TransferReport, bundle: Bundle, *, dry_run: bool = False) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +15,7 @@ from bundler.model.naming.items import RenameItem
 from bundler.model.naming.naming import Naming
 from bundler.model.naming.rules import Renamer, RenameRule
 from bundler.model.naming.table import parse_table
+from bundler.model.reference import Reference
 
 
 class NamesFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -76,6 +77,24 @@ def choose_naming(
         flatten=wishes.flatten or naming.flatten,
         tag_untagged=tag,
     )
+
+
+def idle_rules(
+    wishes: NamingWishes, references: Collection[Reference], limits: Limits = DEFAULT_LIMITS
+) -> list[str]:
+    """Return the expressions and prefixes of the command line that match no image: mistyped, as likely as not.
+
+    Tables and files may serve many bundles; nobody expects that one has all that they name.
+
+    Raises:
+        UsageError: a rule makes no sense.
+    """
+    rules = _own_rules(replace(wishes, tables=()), limits)
+    return [
+        f"{rule.regex or rule.prefix}={rule.to}"
+        for rule in rules
+        if not any(map(Renamer((rule,)).rename, references))
+    ]
 
 
 def _own_rules(wishes: NamingWishes, limits: Limits) -> tuple[RenameRule, ...]:

@@ -52,6 +52,15 @@ def test_rules_of_the_command_line(
     assert "nothing was sent" in said.out
 
 
+def test_rules_that_match_nothing_are_named(airbundle: Airbundle, bundle: Path) -> None:
+    push = ["push", bundle, "far.test", "--dry-run", "--offline"]
+    said = airbundle(*push, "--rename", "shop.tset=a", "--rename", "shop.test=b", "--rename-regex", "erp/(.*)=x")
+    assert [line for line in said.err.splitlines() if "no image" in line] == [
+        "airbundle: warning: no image of the bundle matches the rename rule erp/(.*)=x",
+        "airbundle: warning: no image of the bundle matches the rename rule shop.tset=a",
+    ]
+
+
 def test_rules_of_the_bundle(airbundle: Airbundle, layout: Path, registry: FakeRegistry, tmp_path: Path) -> None:
     config, out = tmp_path / "pack.yaml", tmp_path / "out"
     text = f"applications: {{x: {{images: ['oci:{layout}:reg.test/x:1']}}}}\n"

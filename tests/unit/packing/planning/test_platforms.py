@@ -14,7 +14,9 @@ NAME = "multi.test/web:1"
 ONE = PlatformChoice((Platform.parse("linux/amd64"),))
 
 
-@pytest.mark.parametrize(("signed", "choice", "count"), [("index", ONE, 1), ("index", EVERY_PLATFORM, 0), ("image", ONE, 0)])  # fmt: skip  # noqa: E501
+@pytest.mark.parametrize(
+    ("signed", "choice", "count"), [("index", ONE, 1), ("index", EVERY_PLATFORM, 0), ("image", ONE, 0)]
+)
 def test_a_signature_of_an_index_that_is_packed_in_part(signed: str, choice: PlatformChoice, count: int) -> None:
     memory = MemorySource()
     index = multi_platform(memory, NAME)
