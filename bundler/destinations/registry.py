@@ -269,6 +269,12 @@ class RegistryDestination:
 
 
 def _address_of(destination: str, access: RegistryAccess) -> RegistryAddress:
+    if "://" in destination or "@" in destination.partition("/")[0]:
+        # Not the text itself: there may be a password in it.
+        raise InvalidReference(
+            "a destination has neither a scheme nor a user in it",
+            advice="Write it as host[:port][/prefix]; a user is named by `docker login` or --username.",
+        )
     host, _, prefix = destination.partition("/")
     address = access.address(host)
     if "/" in destination and Reference.parse(f"{destination}/x").repository != f"{prefix}/x":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from bundler.content.images import Content, FoundImage, Place, RegistryForm, tree_places
 from bundler.content.platform_trees import collect_chosen
@@ -16,6 +16,7 @@ from bundler.errors import (
     NotFound,
     PolicyRefused,
     Refused,
+    Unreachable,
     UsageError,
 )
 from bundler.model import media_types
@@ -40,12 +41,15 @@ from bundler.transports.registry.products.explaining import Explainer
 from bundler.transports.registry.retries import Retries
 from bundler.transports.registry.tags import list_tags
 
+_Homes = tuple[Repository, ...]
+
 
 class RegistrySource:
     """Images of all registries that their names lead to: an ``ImageSource`` and a ``BlobReader``.
 
     A name may lead to mirrors first, and a short one to a registry of its own, as the access says. What comes
-    from a mirror is named after the registry that it stands in for, and comes from one place as a whole.
+    from a mirror is named after the registry that it stands in for, and comes from one place. Only a blob that a
+    mirror turns out to lack comes from the next one: what it must be is known by then.
     """
 
     kind = "registry"
@@ -73,8 +77,9 @@ class RegistrySource:
         self._finders: dict[str, RegistryReferrers] | None = {} if referrers else None
         # Why a mirror was passed over when it was first, by its name.
         self._passed_over: dict[str, str] = {}
-        self._images: list[tuple[Repository, RegistryForm]] = []
-        self._homes: dict[Digest, Repository] = {}
+        # With each, where it is asked for: first where it was found, then what that place stands in for.
+        self._images: list[tuple[_Homes, RegistryForm]] = []
+        self._homes: dict[Digest, _Homes] = {}
 
     def resolve(self, name: str, platforms: PlatformChoice = EVERY_PLATFORM) -> tuple[FoundImage, ...]:
         """Find the image of a reference; one with tag and digest is fetched by its digest.
@@ -91,10 +96,10 @@ class RegistrySource:
             PolicyRefused, ConfigError: what the user's or the machine's files say of registries.
         """
         reference = self._access.routes.expand(name)
-        *mirrors, own = self._access.routes.to(reference)
-        for mirror in mirrors:
+        *mirrors, own = routes = self._access.routes.to(reference)
+        for number, mirror in enumerate(mirrors, start=1):
             try:
-                return (self._resolve_at(mirror, reference, platforms),)
+                return (self._resolve_at(mirror, reference, platforms, routes[number:]),)
             except (PolicyRefused, NoSuchPlatform):
                 raise
             # Whatever it is, the next one may do better; and the last one tells what it is.
@@ -108,9 +113,10 @@ class RegistrySource:
             self._passed_over[name] = str(error)
             self._progress.message(f"the mirror {name} is passed over: {error}")
 
-    def _resolve_at(self, route: Route, reference: Reference, platforms: PlatformChoice) -> RegistryForm:
-        there = route.reference
-        repository = Repository(self._client(self._access.address(there.registry, route)), there.repository)
+    def _resolve_at(
+        self, route: Route, reference: Reference, platforms: PlatformChoice, behind: Sequence[Route] = ()
+    ) -> RegistryForm:
+        there, repository = route.reference, self._repository(route)
         asked = str(there.digest or there.tag)
         try:
             found, raw = fetch_manifest(repository, asked)
@@ -131,8 +137,9 @@ class RegistrySource:
         referrers = self._referrers(repository, tree)
         at = there.name if there.name != reference.name else ""
         image = RegistryForm(reference, tree, referrers.found, referrers.left_out, at, selection)
-        self._homes.update((blob.digest, repository) for blob in image.blobs())
-        self._images.append((repository, image))
+        homes = (repository, *map(self._repository, behind))
+        self._homes.update((blob.digest, homes) for blob in image.blobs())
+        self._images.append((homes, image))
         return image
 
     def notes(self) -> tuple[str, ...]:
@@ -153,9 +160,7 @@ class RegistrySource:
             NotFound, Unauthorised, Refused, Unreachable, ProtocolError, LimitExceeded: the registry.
         """
         # Mirrors may lag behind, or lack some: what there is, the registry itself says.
-        route = self._access.routes.to(self._access.routes.expand(name))[-1]
-        client = self._client(self._access.address(route.reference.registry, route))
-        return list_tags(Repository(client, route.reference.repository))
+        return list_tags(self._repository(self._access.routes.to(self._access.routes.expand(name))[-1]))
 
     def contents(self, images: Sequence[FoundImage], wanted: Collection[Digest], task: Task) -> Iterator[Content]:
         """Yield the wanted blobs of an image that this source resolved, in the order of its tree.
@@ -168,8 +173,9 @@ class RegistrySource:
             Unauthorised, Refused, Unreachable, ProtocolError: the registry.
         """
         (image,) = images
-        repository, form = self._resolved(image)
-        told, places = repository.telling(task.describe), tree_places(form)
+        homes, form = self._resolved(image)
+        repository, places = homes[0], tree_places(form)
+        told = tuple(home.telling(task.describe) for home in homes)
         blobs = [blob for blob in form.blobs() if blob.digest in wanted]
         ahead = Prefetch([_opener(told, form.tree, blob) for blob in blobs if blob.digest not in form.documents])
         try:
@@ -202,18 +208,22 @@ class RegistrySource:
         """
         if not 0 <= offset <= descriptor.size:
             raise UsageError(f"offset {offset} lies outside of {descriptor.digest}")
-        repository = self._homes.get(descriptor.digest)
-        if repository is None:
+        homes = self._homes.get(descriptor.digest)
+        if homes is None:
             raise NotFound(f"no image that was resolved has {descriptor.digest}")
         for _, image in self._images:
             if descriptor.digest in image.documents:
                 return MemoryStream(memoryview(image.documents[descriptor.digest])[offset:])
-        return open_blob(repository, descriptor, offset)
+        return _at_first_that_can(homes, lambda home: open_blob(home, descriptor, offset))
 
     def close(self) -> None:
         """Close the connections."""
         for client in self._clients.values():
             client.close()
+
+    def _repository(self, route: Route) -> Repository:
+        client = self._client(self._access.address(route.reference.registry, route))
+        return Repository(client, route.reference.repository)
 
     def _client(self, address: RegistryAddress) -> RegistryClient:
         if address not in self._clients:
@@ -228,19 +238,30 @@ class RegistrySource:
         finder = self._finders.setdefault(str(repository), RegistryReferrers(repository))
         return collect_referrers(tree, finder.find, finder.collect, self._limits)
 
-    def _resolved(self, image: FoundImage) -> tuple[Repository, RegistryForm]:
+    def _resolved(self, image: FoundImage) -> tuple[_Homes, RegistryForm]:
         if isinstance(image, RegistryForm):
-            for repository, known in self._images:
+            for homes, known in self._images:
                 if known.tree is image.tree:
-                    return repository, known
+                    return homes, known
         raise NotFound(f"{image.reference} was not resolved by this source")
 
 
-def _opener(repository: Repository, tree: ImageTree, blob: Descriptor) -> Opener:
+def _opener(homes: _Homes, tree: ImageTree, blob: Descriptor) -> Opener:
     def opened(stopping: Stopping) -> ByteStream:
-        return _open_unverified(repository.waiting(stopping.wait), tree, blob)
+        return _at_first_that_can(homes, lambda home: _open_unverified(home.waiting(stopping.wait), tree, blob))
 
     return opened
+
+
+def _at_first_that_can(homes: _Homes, open_at: Callable[[Repository], ByteStream]) -> ByteStream:
+    """Open a blob at the first place that can give it; what goes wrong at the last one is raised."""
+    *mirrors, own = homes
+    for mirror in mirrors:
+        try:
+            return open_at(mirror)
+        except (NotFound, DamagedContent, Refused, Unreachable) as error:
+            mirror.retries.tell(f"{error}; the next place is asked instead")
+    return open_at(own)
 
 
 def _open_unverified(repository: Repository, tree: ImageTree, blob: Descriptor) -> ByteStream:

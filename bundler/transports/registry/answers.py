@@ -79,9 +79,8 @@ def _meaning(answer: Answer, said: str, what: str) -> AirbundleError:
         if said.startswith("<"):
             return NotFound(message, advice="A page answered: check that the address is that of a registry.")
         return NotFound(message)
-    if status == 413:
-        advice = "Raise the size of requests that the registry, or the proxy before it, accepts."
-        return Refused(message, advice=advice)
+    if status in (407, 413):
+        return _between(status, said, what)
     if status == 429 and (limited := _rate_limited(answer, message, said)):
         return limited
     if status in _PASSING_STATUSES:
@@ -93,12 +92,23 @@ def _meaning(answer: Answer, said: str, what: str) -> AirbundleError:
     return ProtocolError(message)
 
 
+def _between(status: int, said: str, what: str) -> AirbundleError:
+    """Return the error for what a proxy answers more often than a registry."""
+    words = f": {said}" if said else ""
+    if status == 407:
+        advice = "Check the user and password in HTTP_PROXY, or ask who runs the proxy."
+        return Unreachable(f"{what}: the proxy refuses: it answered 407{words}", advice=advice)
+    advice = "Raise the size of requests that the registry, or the proxy before it, accepts."
+    return Refused(f"{what}: the registry answered {status}{words}", advice=advice)
+
+
 def _rate_limited(answer: Answer, message: str, said: str) -> RateLimited | None:
     """Return the error for a registry that counts pulls, ``None`` for one that is merely busy."""
     limit = parse_rate_limit(answer.header)
-    if limit is None and "toomanyrequests" not in said.lower():
-        return None
     asked = parse_retry_after(answer.header("Retry-After"))
+    # Proxies, and some products, count without these words and headers; a HEAD has no words at all.
+    if limit is None and asked is None and "toomanyrequests" not in said.lower():
+        return None
     if asked is None and limit is not None:
         asked = limit.reset_seconds
     when = "later" if asked is None else f"in {duration(asked)}"

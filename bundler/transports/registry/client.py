@@ -17,7 +17,7 @@ from bundler.transports.registry.auth import Authenticator, Guest
 from bundler.transports.registry.pools import Pools
 from bundler.transports.registry.rate_limits import RateLimit, parse_rate_limit
 from bundler.transports.registry.retries import Retries, Tell
-from bundler.transports.registry.wire import NO_BODY, Answer, Body, Wire
+from bundler.transports.registry.wire import NO_BODY, Answer, Body, CertificateWanted, Wire
 
 T = TypeVar("T")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -158,6 +158,9 @@ class RegistryClient:
             plain = replace(self.address, plain_http=True)
             try:
                 self._knock(self.address)
+            except CertificateWanted:
+                # It has TLS: in plain HTTP nothing would come of it but the loss of that.
+                raise
             except Unreachable as with_tls:
                 try:
                     self._knock(plain)

@@ -33,7 +33,15 @@ _SHORT_TIMEOUT = 5.0
 _DRAIN_BYTES = 64 << 10
 
 _MIXED_UP = ("wrong_version_number", "record_layer_failure", "unknown_protocol", "http_request")
+#: What TLS says to who shows no certificate, or one that the peer does not like (RFC 8446 §6.2).
+_WANTS_CERTIFICATE = re.compile(
+    r"alert[ _](?:bad|unsupported)[ _]certificate|alert[ _]certificate[ _]|alert[ _]unknown[ _]ca"
+)
 _PROXY_REFUSES = re.compile(r"tunnel connection failed: (4[0-9]{2})", re.ASCII)
+
+
+class CertificateWanted(Unreachable):
+    """The peer speaks TLS, and wants a certificate of this side, or another one."""
 
 
 @dataclass(frozen=True)
@@ -167,6 +175,7 @@ class Wire:
 
         Raises:
             ConnectionLost: nothing that is HTTP came back.
+            CertificateWanted: the peer refuses this side's certificate, or misses one.
             Unreachable: the same, and nothing will: an unknown host, a certificate that is not trusted.
             ConfigError: certificates for this host cannot be used.
         """
@@ -222,6 +231,11 @@ def _explain(peer: str, error: Exception) -> Unreachable:
     text = str(error).lower()
     if isinstance(error, ProxyError):
         return _explain_proxy(peer, error)
+    if isinstance(error, SSLError) and _WANTS_CERTIFICATE.search(text):
+        return CertificateWanted(
+            f"{peer} wants a certificate of this side, or another than it was shown: {clean(str(error))}",
+            advice="Put NAME.cert and NAME.key for this registry into its directory in certs.d.",
+        )
     if isinstance(error, SSLError) and "certificate" in text:
         return Unreachable(
             f"{peer}: its certificate is not trusted: {clean(str(error))}",

@@ -239,6 +239,13 @@ def test_what_is_no_destination(pusher: Pusher, text: str) -> None:
         pusher.to(text)
 
 
+@pytest.mark.parametrize("text", ["https://far.test/a", "http://bob:word@far.test/a", "bob:word@far.test:5000/a"])
+def test_a_url_is_no_destination_and_its_password_not_repeated(pusher: Pusher, text: str) -> None:
+    with pytest.raises(InvalidReference, match="neither a scheme nor a user") as caught:
+        pusher.to(text)
+    assert "word" not in f"{caught.value}"
+
+
 @pytest.mark.parametrize("jobs", [0, 33])
 def test_jobs_are_bounded(pusher: Pusher, jobs: int) -> None:
     with pytest.raises(UsageError):

@@ -362,6 +362,32 @@ def test_a_mirror_that_lacks_the_image_is_passed_over(
         source.close()
 
 
+def test_a_layer_that_a_mirror_lacks_comes_from_the_next_place(
+    fake: FakeRegistry, memory: MemorySource, tmp_path: Path
+) -> None:
+    image = memory.make_image([b"layer", b"other"], "reg.test/shop/web:1")
+    push(fake, memory, image)
+    with FakeRegistry() as lacking, FakeRegistry() as refusing:
+        for mirror in (lacking, refusing):
+            push(mirror, memory, image)
+        lost = next(blob for blob in image.tree.blobs() if "layer" in blob.media_type)
+        lacking.quirks.scripts[f"/blobs/{lost.digest}"] = Script(404)
+        refusing.quirks.scripts[f"/blobs/{lost.digest}"] = Script(403)
+        source = through(tmp_path, mirrors(lacking.address, refusing.address, of=fake.address))
+        found = resolve(source, f"{fake.address}/shop/web:1")
+        assert found.found_at == f"{lacking.address}/shop/web"
+        wanted = {blob.digest for blob in image.tree.blobs()}
+        assert read(source, found, wanted) == {digest: memory.blobs[digest] for digest in wanted}
+        stream = source.open_blob(lost)
+        assert read_all(stream, lost.size) == memory.blobs[lost.digest]
+        stream.close()
+        # What nobody has is missed at the place that has the last word.
+        fake.quirks.scripts[f"/blobs/{lost.digest}"] = Script(404)
+        with pytest.raises(DamagedContent, match=fake.address):
+            read(source, found, wanted)
+        source.close()
+
+
 def test_when_no_mirror_helps_the_registry_itself_has_the_word(
     fake: FakeRegistry, memory: MemorySource, tmp_path: Path
 ) -> None:

@@ -56,6 +56,7 @@ PAGE = b"<html>nginx</html>"
         (400, b'{"errors": [{"code": "A"}, {"code": "B"}]}', Refused, "A; B"),
         (400, b"\xff\xfe\x1b[2J", Refused, "\\x1b[2J"),
         (400, b"Client sent an HTTP request to an HTTPS server.\n", Unreachable, "speaks HTTPS"),
+        (407, b"", Unreachable, "the proxy refuses"),
         (429, b"slow down", Busy, "slow down"),
         (500, PAGE, Busy, "500"),
         (501, b"", ServerFault, "501"),

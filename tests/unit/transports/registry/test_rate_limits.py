@@ -85,6 +85,15 @@ def test_the_error_says_what_to_do(fake: FakeRegistry, clients: Clients) -> None
     assert len(fake.log) == 1
 
 
+def test_a_time_to_come_back_is_a_limit_without_more_words(fake: FakeRegistry, clients: Clients) -> None:
+    """Proxies count too; and a HEAD, which is what is asked first, has no words."""
+    fake.quirks.scripts["/manifests/"] = Script(429, b"<html>Too Many Requests</html>", {"Retry-After": "7200"})
+    with pytest.raises(RateLimited, match="429") as caught:
+        find_manifest(clients.repository(fake.address), "1")
+    assert "in 2 h" in caught.value.advice
+    assert len(fake.log) == 1
+
+
 def test_a_limit_is_waited_out(fake: FakeRegistry, clients: Clients) -> None:
     fake.quirks.scripts["/manifests/"] = Script(
         429, BODY, {"RateLimit-Remaining": "0", "Retry-After": "0"}, uses=1

@@ -72,8 +72,14 @@ def test_an_authority_of_its_own_and_a_client_certificate(
         with pytest.raises(Unreachable, match="not trusted"):
             start_upload(clients.repository(fake.address, access=access_with(tmp_path / "certs.d")))
         (directory / "ca.crt").write_bytes(certificate.certificate.read_bytes())
-        with pytest.raises(Unreachable):
+        with pytest.raises(Unreachable, match="wants a certificate of this side"):
             start_upload(clients.repository(fake.address, access=access_with(tmp_path / "certs.d")))
+        # It has TLS: being allowed to go without must not make it go without.
+        said: list[str] = []
+        lax = access_with(tmp_path / "certs.d", insecure=frozenset({fake.address}), warn=said.append)
+        with pytest.raises(Unreachable, match="wants a certificate of this side"):
+            start_upload(clients.repository(fake.address, access=lax))
+        assert said == []
         (directory / "client.cert").write_bytes(mine.certificate.read_bytes())
         (directory / "client.key").write_bytes(mine.key.read_bytes())
         start_upload(clients.repository(fake.address, access=access_with(tmp_path / "certs.d")))
