@@ -12,7 +12,7 @@ from bundler.errors import ProtocolError, Unreachable
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.transports.registry.access.access import RegistryAccess
 from bundler.transports.registry.address import RegistryAddress
-from bundler.transports.registry.answers import require
+from bundler.transports.registry.answers import failure, require
 from bundler.transports.registry.auth import Authenticator, Guest
 from bundler.transports.registry.pools import Pools
 from bundler.transports.registry.rate_limits import RateLimit, parse_rate_limit
@@ -174,7 +174,16 @@ class RegistryClient:
             )
 
     def _knock(self, address: RegistryAddress) -> None:
-        self._wire.send("GET", f"{address.origin}/v2/", {}, NO_BODY).close()
+        """Ask for anything; whatever comes back shows that it is spoken to in the right way, but for one thing.
+
+        Raises:
+            Unreachable: nobody answers, or somebody who says that this is a port for HTTPS.
+        """
+        with self._wire.send("GET", f"{address.origin}/v2/", {}, NO_BODY) as answer:
+            if answer.status == 400 and isinstance(
+                error := failure(answer, self.limits, address.name), Unreachable
+            ):
+                raise error
 
     def _authenticated(self, method: str, url: str, who: Guest, headers: Mapping[str, str], body: Body) -> Answer:
         self.address.check_scheme(url)
