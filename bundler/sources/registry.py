@@ -15,7 +15,9 @@ from bundler.errors import (
     NoSuchPlatform,
     NotFound,
     PolicyRefused,
+    ProtocolError,
     Refused,
+    ServerFault,
     Unreachable,
     UsageError,
 )
@@ -77,6 +79,8 @@ class RegistrySource:
         self._finders: dict[str, RegistryReferrers] | None = {} if referrers else None
         # Why a mirror was passed over when it was first, by its name.
         self._passed_over: dict[str, str] = {}
+        # Mirrors that did not answer at all: to wait for each of them again with every image could take hours.
+        self._silent: set[str] = set()
         # With each, where it is asked for: first where it was found, then what that place stands in for.
         self._images: list[tuple[_Homes, RegistryForm]] = []
         self._homes: dict[Digest, _Homes] = {}
@@ -98,6 +102,8 @@ class RegistrySource:
         reference = self._access.routes.expand(name)
         *mirrors, own = routes = self._access.routes.to(reference)
         for number, mirror in enumerate(mirrors, start=1):
+            if mirror.reference.registry in self._silent:
+                continue
             try:
                 return (self._resolve_at(mirror, reference, platforms, routes[number:]),)
             except (PolicyRefused, NoSuchPlatform):
@@ -109,6 +115,8 @@ class RegistrySource:
 
     def _pass_over(self, mirror: Route, error: AirbundleError) -> None:
         name = mirror.reference.registry
+        if isinstance(error, Unreachable) and not isinstance(error, (ServerFault, ProtocolError)):
+            self._silent.add(name)
         if name not in self._passed_over:
             self._passed_over[name] = str(error)
             self._progress.message(f"the mirror {name} is passed over: {error}")

@@ -6,6 +6,7 @@ import dataclasses
 import random
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +32,7 @@ from bundler.sources.registry import RegistrySource
 from bundler.transports.registry.access.access import RegistryAccess
 from bundler.transports.registry.access.mirrors import Routes
 from bundler.transports.registry.access.places import Places
+from bundler.transports.registry.access.registries_conf import Route
 from tests.fakes.memory import MemorySource
 from tests.fakes.registry import FakeRegistry, Script
 from tests.fakes.registry_store import digest_of
@@ -398,6 +400,28 @@ def test_when_no_mirror_helps_the_registry_itself_has_the_word(
     assert resolve(source, f"{fake.address}/shop/web:1").found_at == ""
     with pytest.raises(NotFound, match=fake.address):
         source.resolve(f"{fake.address}/shop/other:1")
+    source.close()
+
+
+def test_a_mirror_that_does_not_answer_is_tried_once_in_a_run(
+    fake: FakeRegistry, memory: MemorySource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    push(fake, memory, memory.make_image([b"layer"], "reg.test/shop/web:1"))
+    with FakeRegistry() as gone:
+        dead = gone.address
+    source, asked = through(tmp_path, mirrors(dead, of=fake.address)), []
+    resolve_at = RegistrySource._resolve_at
+
+    def noting(self: RegistrySource, route: Route, *more: Any) -> RegistryForm:
+        asked.append(route.reference.registry)
+        return resolve_at(self, route, *more)
+
+    monkeypatch.setattr(RegistrySource, "_resolve_at", noting)
+    for tag in ("1", "1"):
+        resolve(source, f"{fake.address}/shop/web:{tag}")
+    assert asked == [dead, fake.address, fake.address]
+    (note,) = source.notes()
+    assert dead in note
     source.close()
 
 
