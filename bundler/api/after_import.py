@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bundler.api.one_by_one import each_once
+from bundler.api.one_by_one import each_once, is_lost, not_tried
 from bundler.api.registry_access import DEFAULT_ACCESS, AccessOptions, open_access
 from bundler.api.transfers import Selection
 from bundler.bundle.manifest import Application, Image
 from bundler.bundle.reader import Bundle
 from bundler.content.arrivals import Arrival, Inspector, SmokeResult
-from bundler.errors import AirbundleError, NotListed, OtherImage, SmokeFailed, Unreachable
+from bundler.errors import AirbundleError, NotListed, OtherImage, SmokeFailed
 from bundler.model.limits import Limits
 from bundler.model.naming.naming import Naming
 from bundler.progress import SILENT, Progress
@@ -101,18 +101,22 @@ def check(
     images, commands = each_once(selected), _commands(selected)
     inspector = _open_inspector(target, bundle.limits, access, naming or Naming(bundle.manifest.rename))
     checked: list[CheckedImage] = []
+    lost: AirbundleError | None = None
     try:
         with progress.task("check", None) as task:
             for image in images:
                 task.describe(f"looking at {image.reference}")
                 wanted = commands.get(image.reference, ()) if smoke else ()
                 checked.append(_check(bundle, image, inspector, wanted, seconds))
-                if _is_lost(checked[-1].error):
+                error = checked[-1].error
+                if error is not None and is_lost(error):
+                    lost = error
                     break
     finally:
         inspector.close()
-    lost = checked[-1].error if checked else None
-    checked += [CheckedImage(image.reference, error=lost) for image in images[len(checked) :]]
+    if lost is not None:
+        # Whoever answers, be it with a fault, may say more of other images; here nobody is left to be asked.
+        checked += [CheckedImage(image.reference, error=not_tried(lost)) for image in images[len(checked) :]]
     return CheckReport(tuple(checked))
 
 
@@ -155,7 +159,3 @@ def _commands(selected: Sequence[tuple[Application, Image]]) -> dict[str, tuple[
         if image.smoke:
             found.setdefault(image.reference, {})[image.smoke] = None
     return {reference: tuple(commands) for reference, commands in found.items()}
-
-
-def _is_lost(error: AirbundleError | None) -> bool:
-    return isinstance(error, Unreachable)

@@ -122,7 +122,7 @@ class _Run:
         except Interrupted:
             raise
         except AirbundleError as error:
-            if _is_lost(error):
+            if is_lost(error):
                 self._lost = error
             else:
                 share.complete()
@@ -139,8 +139,7 @@ class _Run:
             self.failures.append((image.reference, outcome))
         else:
             assert self._lost is not None, "nothing else keeps an image from being tried"
-            error = Unreachable(f"not tried, the destination was lost: {self._lost}", advice=self._lost.advice)
-            self.failures.append((image.reference, error))
+            self.failures.append((image.reference, not_tried(self._lost)))
             self.not_tried.append(image.reference)
 
     def give_up(self, references: Iterable[str]) -> None:
@@ -151,9 +150,14 @@ class _Run:
         self.results = []
 
 
-def _is_lost(error: AirbundleError) -> bool:
+def is_lost(error: AirbundleError) -> bool:
     """Tell whether the destination is gone; one that answers may have trouble with this image alone."""
     return isinstance(error, Unreachable) and not isinstance(error, (ServerFault, ProtocolError))
+
+
+def not_tried(lost: AirbundleError) -> AirbundleError:
+    """Make the error of an image whose turn never came, because another one found the destination gone."""
+    return Unreachable(f"not tried, the destination was lost: {lost}", advice=lost.advice)
 
 
 def each_once(selected: Iterable[tuple[Application, Image]]) -> list[Image]:

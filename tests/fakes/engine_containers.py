@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,15 +69,21 @@ class FakeContainers:
 
     Attributes:
         asked: every document that asked for a container, in order.
+        before_create: is called before one is made, as long as an engine may take.
         refuse_start: the message with which every start is refused, as by an engine that cannot run any.
+        says_status: a container that could not start has a shell's status, as Docker says and Podman does not.
     """
 
     by_name: dict[str, FakeContainer] = field(default_factory=dict)
     asked: list[Mapping[str, Any]] = field(default_factory=list)
+    before_create: Callable[[], None] | None = None
     refuse_start: str | None = None
+    says_status: bool = True
 
     def create(self, name: str, asked: Mapping[str, Any]) -> Answer:
         """Make one."""
+        if self.before_create is not None:
+            self.before_create()
         self.asked.append(asked)
         self.by_name[name] = FakeContainer(asked)
         return 201, {"Id": name, "Warnings": []}
@@ -88,7 +94,13 @@ class FakeContainers:
         if container is None:
             return 404, {"message": f"No such container: {name}"}
         if action == "start":
-            return container.start() if self.refuse_start is None else (500, {"message": self.refuse_start})
+            if self.refuse_start is not None:
+                return 500, {"message": self.refuse_start}
+            answer = container.start()
+            if answer[0] != 204 and not self.says_status:
+                container.exit_code, container.error = 0, ""
+                return 500, answer[1]
+            return answer
         if action == "kill":
             return container.kill()
         container.ended.wait(60)

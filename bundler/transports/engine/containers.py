@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import secrets
+import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,6 +33,8 @@ _PROCESSES = 256
 #: What a shell says of a command that cannot be run or is not there.
 _NO_COMMAND = (126, 127)
 _ANSWER_PIECE = 64 << 10
+#: How long an interrupt waits for an engine that is just making a container.
+_PATIENCE_SECONDS = 5.0
 _FRAME_HEADER = 8
 
 
@@ -81,9 +86,8 @@ class Containers:
         name = f"airbundle-check-{secrets.token_hex(8)}"
         with engine_errors(f"running {command[0]} in a container"):
             try:
-                created = self._api._url("/containers/create")
-                self._ask(self._api._post, created, params={"name": name}, json=_described(image_id, command))
-                return self._ended(name, seconds)
+                self._create(name, image_id, command)
+                return self._ended(name, command[0], seconds)
             finally:
                 try:
                     self._remove(name)
@@ -91,15 +95,39 @@ class Containers:
                     self._remove(name)
                     raise
 
-    def _ended(self, name: str, seconds: float) -> Ended:
+    def _create(self, name: str, image_id: Digest, command: Sequence[str]) -> None:
+        """Let the engine make a container.
+
+        An interrupt waits for its answer: an engine goes on making what nobody waits for any more, and it would
+        be there only after it was to be removed.
+        """
+        url, described = self._api._url("/containers/create"), _described(image_id, command)
+        answer: Future[bytes] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(self._ask(self._api._post, url, params={"name": name}, json=described))
+            except Exception as error:  # noqa: BLE001  # raised where the answer is waited for
+                answer.set_exception(error)
+
+        try:
+            threading.Thread(target=ask, name="create a container", daemon=True).start()
+            answer.result()
+        except KeyboardInterrupt:
+            with suppress(Exception):
+                answer.result(_PATIENCE_SECONDS)
+            raise
+
+    def _ended(self, name: str, program: str, seconds: float) -> Ended:
         try:
             with engine_errors("starting a container"):
                 self._ask(self._api._post, self._url(name, "start"))
         except Refused as error:
             state = self._state(name)
-            if state.exit_code in _NO_COMMAND:
-                return Ended(state.exit_code, clean(state.error or str(error)), "")
-            raise
+            status = state.exit_code if state.exit_code in _NO_COMMAND else _status_of(str(error), program)
+            if status is None:
+                raise
+            return Ended(status, clean(state.error or str(error)), "")
         if not self._waited(name, seconds):
             # It may have ended meanwhile.
             with suppress(Refused, NotFound), engine_errors("ending a container"):
@@ -216,6 +244,18 @@ class _Frames:
                 result += self._header if self._is_raw else b""
                 self._header.clear()
         return bytes(result + rest)
+
+
+def _status_of(said: str, program: str) -> int | None:
+    """Return what a shell would end with where a runtime said that it cannot run this program; else ``None``.
+
+    Podman hands on what runc or crun said, and keeps no status of a container that never ran.
+    """
+    marks = (f"exec: {json.dumps(program)}: ", f"executable file `{program}` not found", "open executable: ")
+    if not any(mark in said for mark in marks):
+        return None
+    is_missing = "not found" in said or "no such file" in said.lower()
+    return 127 if is_missing else 126
 
 
 def _described(image_id: Digest, command: Sequence[str]) -> dict[str, object]:

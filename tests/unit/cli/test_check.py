@@ -12,7 +12,7 @@ from bundler.packing.pack import write_bundle
 from bundler.packing.planning.plan import PlannedImage, make_plan
 from tests.builders import ERP, SHOP, SHOP_TOOLS, SMALL, TwoApplications
 from tests.fakes.engine import FakeEngine
-from tests.fakes.registry import FakeRegistry
+from tests.fakes.registry import FakeRegistry, Script
 from tests.unit.cli.conftest import Airbundle
 
 PASSES, FAILS = ("/bin/busybox", "true"), ("/bin/busybox", "echo", "\x1b[2Jhello")
@@ -114,6 +114,25 @@ def test_a_registry(airbundle: Airbundle, engine: FakeEngine, tmp_path: Path) ->
     said = airbundle("check", bundle, target, "--plain-http", "--json", status=10)
     assert {image["status"] for image in said.document["images"]} == {"not checked"}
     assert said.error["exit_status"] == 10
+
+
+def test_a_fault_with_one_image_hides_no_other(airbundle: Airbundle, tmp_path: Path) -> None:
+    bundle = pack(tmp_path / "bundle")
+    with FakeRegistry() as registry:
+        target = f"{registry.address}/far"
+        airbundle("push", bundle, target, "--plain-http")
+        registry.store.repo("far/tools").tags.clear()
+        registry.quirks.scripts["HEAD .*far/ledger"] = Script(500)
+        registry.quirks.scripts["HEAD .*far/web"] = Script(500)
+        said = airbundle("check", bundle, target, "--plain-http", "--json", status=5)
+    statuses = {image["reference"]: image["status"] for image in said.document["images"]}
+    assert statuses == {SHOP: "not checked", SHOP_TOOLS: "not listed", ERP: "not checked"}
+
+
+def test_of_images_that_were_not_tried_it_is_said(airbundle: Airbundle, tmp_path: Path) -> None:
+    bundle = pack(tmp_path / "bundle")
+    said = airbundle("check", bundle, "127.0.0.1:1", "--plain-http", status=10)
+    assert said.out.count("not tried, the destination was lost") == 2
 
 
 def test_parts_that_are_not_here(airbundle: Airbundle, engine: FakeEngine, tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -74,6 +77,54 @@ def test_an_interrupt_removes_it_too(
     with pytest.raises(KeyboardInterrupt):
         containers.run(IMAGE, [BUSYBOX, "sleep", "9"], 10)
     assert not engine.containers.by_name
+
+
+def test_an_interrupt_while_the_engine_makes_it_leaves_nothing(engine: FakeEngine, containers: Containers) -> None:
+    """An engine makes what nobody waits for any more: it may come after it was to be removed."""
+
+    def slowly() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)
+
+    engine.containers.before_create = slowly
+    with pytest.raises(KeyboardInterrupt):
+        containers.run(IMAGE, [BUSYBOX, "true"], 10)
+    time.sleep(0.5)
+    assert len(engine.containers.asked) == 1
+    assert not engine.containers.by_name
+
+
+@pytest.mark.parametrize("says_status", [True, False])
+def test_a_command_that_is_not_there_has_failed(
+    engine: FakeEngine, containers: Containers, says_status: bool
+) -> None:
+    engine.containers.says_status = says_status
+    ended = containers.run(IMAGE, ["nosuch", "-v"], 10)
+    assert ended.exit_status == 127
+    assert 'exec: "nosuch": executable file not found' in ended.reason
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        ('runc: exec: "x": executable file not found in $PATH: OCI runtime attempted to invoke', 127),
+        ('runc: exec: "x": stat x: no such file or directory', 127),
+        ('runc: exec: "x": permission denied: OCI permission denied', 126),
+        ("crun: executable file `x` not found in $PATH: No such file or directory", 127),
+        ("crun: open executable: Permission denied: OCI permission denied", 126),
+        ("runc: error setting rlimit type 7: operation not permitted: OCI permission denied", None),
+        ('exec: "runc": executable file not found in $PATH', None),
+    ],
+)
+def test_what_runtimes_say_of_a_command(
+    engine: FakeEngine, containers: Containers, said: str, status: int | None
+) -> None:
+    engine.containers.refuse_start = said
+    if status is None:
+        with pytest.raises(Refused):
+            containers.run(IMAGE, ["x"], 10)
+    else:
+        assert containers.run(IMAGE, ["x"], 10).exit_status == status
 
 
 def test_a_second_interrupt_removes_it_all_the_same(
