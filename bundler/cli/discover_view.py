@@ -59,14 +59,21 @@ def show_changes(console: Console, found: Discovery, config: Path, limits: Limit
         {
             "config": str(config),
             "changes": [
-                {"application": one.application, "before": one.before or None, "after": one.after or None}
+                {
+                    "application": one.application,
+                    "before": one.before or None,
+                    "after": one.after or None,
+                    "rule": one.rule or None,
+                }
                 for one in changes
             ],
             "notes": list(found.notes),
         }
     )
     for one in changes:
-        if one.before and one.after:
+        if one.rule:
+            console.line(f"{one.application}: {one.after} is left to {one.rule}, which may choose another tag")
+        elif one.before and one.after:
             console.line(f"{one.application}: {one.before} is now {one.after}")
         elif one.after:
             console.line(f"{one.application}: {one.after} is new")

@@ -1,11 +1,13 @@
 """Edits a configuration in place: only what must change is written anew, every comment stays where it is.
 
 An image of an application that was found with another tag or digest is replaced; one that is new is added. What is
-in the file and was not found stays: somebody may have put it there for another reason.
+in the file and was not found stays: somebody may have put it there for another reason. Where a version range or a
+pattern stands for a repository, it goes on choosing the tag, if it can choose the one that was found at all.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import yaml
@@ -14,10 +16,12 @@ from bundler.discover.hits import Discovery, FoundApplication, FoundImage
 from bundler.discover.output import comment_of, quoted
 from bundler.discover.reading import decode
 from bundler.discover.references import read_reference
-from bundler.discover.trees import list_at, mappings_in, text_at
+from bundler.discover.trees import list_at, text_at
 from bundler.discover.yaml_documents import parse_documents
-from bundler.errors import ConfigError
+from bundler.errors import ConfigError, UsageError
 from bundler.model.limits import Limits
+from bundler.model.tag_patterns import fits
+from bundler.model.versions import Version, VersionRange
 
 _BY_HAND = "Change it by hand, or write a new one: airbundle discover … > FILE"
 
@@ -30,11 +34,36 @@ class Change:
         application: whose image it is.
         before: the image that stood there; ``""`` if it is new.
         after: the image that stands there; ``""`` if it was not found and stays.
+        rule: what chooses the tag of ``after`` in the file, which names it no other way; then nothing is changed.
     """
 
     application: str
     before: str
     after: str
+    rule: str = ""
+
+
+@dataclass(frozen=True)
+class _Rule:
+    """What chooses a tag of a repository: a version range or a pattern."""
+
+    repository: str | None
+    version: str | None
+    tags: str | None
+
+    def may_choose(self, reference: str | None) -> bool:
+        """Tell whether it stands for an image; of a tag that is no version nobody knows what it stood for."""
+        found = None if reference is None else read_reference(reference)
+        if found is None or found.name != self.repository or found.digest is not None:
+            return False
+        version = Version.find(found.tag or "")
+        if self.version is not None and version is not None:
+            with suppress(UsageError):
+                return VersionRange.parse(self.version).holds(version)
+        return self.tags is None or fits(self.tags, found.tag or "")
+
+    def __str__(self) -> str:
+        return f"version {self.version}" if self.version is not None else f"tags {self.tags}"
 
 
 @dataclass(frozen=True)
@@ -118,16 +147,17 @@ def _is_shared(images: yaml.SequenceNode, application: yaml.Node) -> bool:
 def _edit_images(
     text: str, node: yaml.SequenceNode, application: FoundApplication, line_end: str
 ) -> tuple[list[_Edit], list[Change]]:
-    names, repositories = _listed(node)
+    names, rules = _listed(node)
     listed = {entry: _reference(entry.value) for entry in names}
     known = {reference for reference in listed.values() if reference is not None}
-    new = [
-        image
-        for image in application.images
-        if image.reference not in known and _name(image.reference) not in repositories
-    ]
+    edits, changes, new = [], [], []
+    for image in application.images:
+        rule = next((one for one in rules if one.may_choose(image.reference)), None)
+        if image.reference not in known and rule is None:
+            new.append(image)
+        elif image.reference not in known:
+            changes.append(Change(application.name, "", image.image, str(rule)))
     found = {image.reference for image in application.images}
-    edits, changes = [], []
     for entry, reference in listed.items():
         if reference in found:
             continue
@@ -143,18 +173,24 @@ def _edit_images(
     return edits, changes
 
 
-def _listed(images: yaml.SequenceNode) -> tuple[list[yaml.ScalarNode], set[str | None]]:
-    """Return the names that are listed, alone or in mappings, and repositories of which a rule chooses the tag."""
-    names, repositories = [], set()
+def _listed(images: yaml.SequenceNode) -> tuple[list[yaml.ScalarNode], list[_Rule]]:
+    """Return the names that are listed, alone or in mappings, and the rules that choose tags."""
+    names, rules = [], []
     for entry in images.value:
         name = _value(entry, "image") if isinstance(entry, yaml.MappingNode) else entry
         if not isinstance(name, yaml.ScalarNode):
             continue
-        if isinstance(entry, yaml.MappingNode) and (_value(entry, "version") or _value(entry, "tags")):
-            repositories.add(_name(name.value))
-        else:
+        version, tags = (_scalar(entry, key) for key in ("version", "tags"))
+        if version is None and tags is None:
             names.append(name)
-    return names, repositories
+        else:
+            rules.append(_Rule(_name(name.value), version, tags))
+    return names, rules
+
+
+def _scalar(entry: yaml.Node, key: str) -> str | None:
+    value = _value(entry, key) if isinstance(entry, yaml.MappingNode) else None
+    return value.value if isinstance(value, yaml.ScalarNode) else None
 
 
 def _append(text: str, node: yaml.SequenceNode, images: list[FoundImage], line_end: str) -> _Edit:
@@ -222,8 +258,9 @@ def _check(text: str, name: str, discovery: Discovery, changes: list[Change], li
     for application in discovery.applications:
         images = list_at(tree, "applications", application.name, "images")
         listed = {_reference(text_at(one, "image") or str(one)) for one in images}
-        chosen = {_name(text_at(one, "image")) for one in mappings_in(images) if "version" in one or "tags" in one}
-        kept = [one.before for one in changes if one.application == application.name and not one.after]
-        wanted = {image.reference for image in application.images} | {_reference(one) for one in kept}
-        if any(one is None or _name(one) not in chosen for one in wanted - listed):
+        told = [one for one in changes if one.application == application.name]
+        kept = {_reference(one.before) for one in told if not one.after}
+        by_rule = {_reference(one.after) for one in told if one.rule}
+        wanted = {image.reference for image in application.images} | kept
+        if None in wanted or not wanted - by_rule <= listed:
             raise ConfigError(f"{name} is written in a way that cannot be edited", advice=_BY_HAND)

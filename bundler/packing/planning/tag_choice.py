@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from bundler.errors import ConfigError, NotFound
+from bundler.model.tag_patterns import fits
 from bundler.model.versions import Version, VersionRange
 from bundler.packing.planning.image_entry import ImageEntry
 
@@ -48,7 +49,7 @@ def takes(entry: ImageEntry) -> Callable[[str], bool]:
     """
     if entry.version is None:
         pattern = entry.tags or ""
-        return lambda tag: _fits(pattern, tag)
+        return lambda tag: fits(pattern, tag)
     versions = VersionRange.parse(entry.version)
 
     def is_within(tag: str) -> bool:
@@ -56,23 +57,3 @@ def takes(entry: ImageEntry) -> Callable[[str], bool]:
         return version is not None and versions.holds(version)
 
     return is_within
-
-
-def _fits(pattern: str, text: str) -> bool:
-    """Tell whether a pattern fits all of a text.
-
-    In steps of at most the product of both lengths: the last star alone is tried again, where a regular
-    expression would try all of them.
-    """
-    at, place, star, retry = 0, 0, -1, 0
-    while place < len(text):
-        if at < len(pattern) and pattern[at] == "*":
-            star, retry, at = at, place, at + 1
-        elif at < len(pattern) and pattern[at] in ("?", text[place]):
-            at, place = at + 1, place + 1
-        elif star >= 0:
-            retry += 1
-            at, place = star + 1, retry
-        else:
-            return False
-    return not pattern[at:].strip("*")

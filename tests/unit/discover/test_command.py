@@ -87,8 +87,8 @@ def test_update(airbundle: Airbundle, shop: Path, here: Path) -> None:
     config.chmod(0o640)
     document = airbundle("discover", "shop", "--update", "pack.yaml", "--json").document
     assert document["changes"] == [
-        {"application": "shop", "before": "nginx:1.26", "after": "nginx:1.27"},
-        {"application": "shop", "before": None, "after": "shop-job"},
+        {"application": "shop", "before": "nginx:1.26", "after": "nginx:1.27", "rule": None},
+        {"application": "shop", "before": None, "after": "shop-job", "rule": None},
     ]
     assert config.read_text() == (
         "# mine\napplications:\n  shop:\n    images:\n      - nginx:1.27  # old\n"
@@ -98,6 +98,9 @@ def test_update(airbundle: Airbundle, shop: Path, here: Path) -> None:
     said = airbundle("discover", "shop", "--update", "pack.yaml")
     assert said.out == "pack.yaml holds all that was found\n"
     airbundle("discover", "shop", "--update", "gone.yaml", status=2)
+    config.write_text(config.read_text().replace("- nginx:1.27", '- {image: nginx, tags: "1.*"}'))
+    said = airbundle("discover", "shop", "--update", "pack.yaml")
+    assert said.out == "shop: nginx:1.27 is left to tags 1.*, which may choose another tag\n"
 
 
 def test_the_project_of_this_directory(airbundle: Airbundle, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,5 +124,25 @@ def test_images_that_are_objects() -> None:
     text, changes = edit(OBJECTS, found(shop=["nginx:1.27", "redis:7.4.1", "caddy:2"]))
     added = "    - caddy:2  # compose.yaml: service a\n"
     assert text == OBJECTS.replace("1.26", "1.27").replace("# not 8\n", "# not 8\n" + added)
-    assert changes == (Change("shop", "nginx:1.26", "nginx:1.27"), Change("shop", "", "caddy:2"))
-    assert edit(OBJECTS, found(shop=["nginx:1.26", "redis:7"])) == (OBJECTS, ())
+    left = Change("shop", "", "redis:7.4.1", "version >=7 <8")
+    assert changes == (left, Change("shop", "nginx:1.26", "nginx:1.27"), Change("shop", "", "caddy:2"))
+    left = Change("shop", "", "redis:7", "version >=7 <8")
+    assert edit(OBJECTS, found(shop=["nginx:1.26", "redis:7"])) == (OBJECTS, (left,))
+
+
+@pytest.mark.parametrize(
+    ("rule", "image", "is_left"),
+    [
+        ('version: ">=7 <8"', "redis:8.0.0", False),
+        ('version: ">=7 <8"', "redis:7.4.1@sha256:" + "1" * 64, False),
+        ('version: "no range"', "redis:8.0.0", True),
+        ('tags: "7.*-alpine"', "redis:7.4-alpine", True),
+        ('tags: "7.*-alpine"', "redis:8.0-alpine", False),
+        ('tags: "7.*-alpine"', "other:7.4-alpine", False),
+    ],
+)
+def test_a_rule_keeps_only_what_it_can_choose(rule: str, image: str, is_left: bool) -> None:
+    """What a rule never chooses would not be in the bundle, though the project needs it."""
+    before = f"applications:\n  shop:\n    images:\n    - {{image: redis, {rule}}}\n"
+    text, (change,) = edit(before, found(shop=[image]))
+    assert (change.after, bool(change.rule), text == before) == (image, is_left, is_left)
