@@ -84,10 +84,17 @@ def update_lock(path: Path | str, now: Lock, limits: Limits = DEFAULT_LIMITS) ->
     Entries that are as before keep their time, so that locking again changes no byte.
 
     Raises:
-        ConfigError: what is there is no lock; it is not overwritten. DiskError: it cannot be written.
+        ConfigError: what is there is no lock, and not overwritten; or no lock can hold this.
+        DiskError: it cannot be written.
     """
+    # A link stays a link, and who may read the lock, or write it, still may.
+    file = Path(path).resolve()
     before = _lock_if_any(Path(path), limits)
-    write_file(Path(path), write_lock(with_times_of(now, before)))
+    mode = file.stat().st_mode & 0o777 if file.exists() else None
+    with disk_errors(Path(path)):
+        write_file(file, write_lock(with_times_of(now, before), limits))
+        if mode is not None:
+            file.chmod(mode)
     return changes_between(before, now)
 
 

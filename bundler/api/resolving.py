@@ -130,7 +130,10 @@ def _check_names(entry: ImageEntry, locked: LockEntry, title: str) -> None:
         repository, is_taken = repository_of(entry), takes(entry)
         references = [Reference.parse(image.reference) for image in locked.images]
         may_be = locked.source == "registry" and len(references) == 1
-        may_be = may_be and all(one.name == repository and is_taken(one.tag) for one in references)
+        # A rule chooses no digest: one in the name would be a pin that nobody compared with what is packed.
+        may_be = may_be and all(
+            one.name == repository and one.digest is None and is_taken(one.tag) for one in references
+        )
     else:
         written = Reference.parse(name.image)
         (image, *more) = locked.images

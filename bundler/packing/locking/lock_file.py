@@ -109,10 +109,24 @@ def entry_title(application: str, entry: ImageEntry) -> str:
     return f"{entry} in the application {application}"
 
 
-def write_lock(lock: Lock) -> bytes:
-    """Write a lock: JSON with sorted keys, a line for each value, so that changes show line by line."""
+def write_lock(lock: Lock, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """Write a lock: JSON with sorted keys, a line for each value, so that changes show line by line.
+
+    Raises:
+        ConfigError: nobody could read it, because of a name or of its size.
+    """
     plain = msgspec.to_builtins(_Fields(media_type=MEDIA_TYPE, images=lock.entries), enc_hook=str)
-    return (json.dumps(plain, ensure_ascii=False, sort_keys=True, indent=2) + "\n").encode("utf-8")
+    text = json.dumps(plain, ensure_ascii=False, sort_keys=True, indent=2) + "\n"
+    try:
+        # A file's name may hold bytes that are no text.
+        raw = text.encode("utf-8")
+        parse_lock(raw, "the lock", limits)
+    except (UnicodeEncodeError, ConfigError) as error:
+        said = "a name holds what is no text" if isinstance(error, UnicodeEncodeError) else str(error)
+        raise ConfigError(
+            f"no lock can hold this: {said}", advice="Rename the file, or lock fewer images at once."
+        ) from error
+    return raw
 
 
 def parse_lock(raw: bytes, name: str, limits: Limits = DEFAULT_LIMITS) -> Lock:

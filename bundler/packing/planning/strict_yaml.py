@@ -11,7 +11,14 @@ _OF_BAD_SCALARS = (ValueError, LookupError, TypeError, ArithmeticError, Attribut
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that stands twice, of which YAML parsers silently keep one."""
+    """Refuses a key that stands twice, of which YAML parsers silently keep one, and what is no text."""
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        value: str = super().construct_scalar(node)
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            # Written as \ud800, it belongs to no encoding; no file or image has such a name.
+            raise yaml.constructor.ConstructorError(None, None, "half a surrogate pair", node.start_mark)
+        return value
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]

@@ -140,7 +140,8 @@ def test_what_is_gone_or_not_locked_is_refused(shop: Shop) -> None:
     "change",
     [
         {"source": "docker"}, {"source": "oci"}, {"source": "bundle"}, {"reference": "reg.test/evil:1"},
-        {"reference": "NAME:2"}, {"image_id": True}, {"platforms": ("linux/arm64",)},
+        {"reference": "NAME:2"}, {"reference": "NAME:1.0.0@sha256:" + "2" * 64}, {"image_id": True},
+        {"platforms": ("linux/arm64",)},
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("by_rule", [False, True])

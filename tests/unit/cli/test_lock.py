@@ -47,6 +47,19 @@ def test_it_lies_beside_the_configuration(airbundle: Airbundle, config: Path) ->
     assert "is up to date" in airbundle("lock", config, "--check").out
 
 
+def test_a_link_and_rights_stay(airbundle: Airbundle, config: Path) -> None:
+    lock, kept = config.parent / "airbundle.lock", config.parent / "kept.lock"
+    lock.symlink_to(kept.name)
+    airbundle("lock", config)
+    assert lock.is_symlink()
+    kept.chmod(0o600)
+    config.write_text(config.read_text().replace("one:", "two:"))
+    airbundle("lock", config)
+    assert lock.is_symlink()
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert json.loads(kept.read_bytes())["images"][0]["application"] == "two"
+
+
 def test_what_changed_is_said_and_refused(
     airbundle: Airbundle, config: Path, layout: Path, tmp_path: Path
 ) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bundler.errors import ConfigError
 from bundler.model.digest import Digest
+from bundler.model.limits import DEFAULT_LIMITS
 from bundler.packing.locking.comparison import changes_between, with_times_of
 from bundler.packing.locking.lock_file import Lock, LockedImage, LockEntry, parse_lock, write_lock
 
@@ -40,6 +42,19 @@ def test_what_is_written_is_read() -> None:
     assert write_lock(parse_lock(raw, "lock")) == raw
     assert [one.application for one in LOCK.entries] == ["erp", "shop"]
     assert raw.endswith(b"}\n")
+
+
+@pytest.mark.parametrize(
+    "changes", [{"where": "a\udcff.tar"}, {"where": "a\x1b.tar"}, {"image": "docker-archive:" + "x" * 5000}]
+)
+def test_what_nobody_could_read_is_not_written(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="no lock can hold this"):
+        write_lock(Lock.of([entry(**changes)]))
+
+
+def test_a_lock_beyond_the_bounds_is_not_written() -> None:
+    with pytest.raises(ConfigError, match="config_bytes"):
+        write_lock(LOCK, replace(DEFAULT_LIMITS, config_bytes=100))
 
 
 def test_other_formats_are_said() -> None:

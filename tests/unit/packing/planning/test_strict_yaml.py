@@ -10,6 +10,7 @@ from bundler.packing.planning.strict_yaml import parse_yaml
 def test_values() -> None:
     assert parse_yaml(b"a: {b: [x, 1, true]}\n") == {"a": {"b": ["x", 1, True]}}
     assert parse_yaml(b"") is None
+    assert parse_yaml(b'a: "\\U0001F600"') == {"a": "\U0001f600"}
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,8 @@ def test_values() -> None:
         (b"a: [", "expected"),
         (b"a: !!python/object:os.system {}", "constructor"),
         (b"a: 2026-13-01", "month"),
+        (b'a: ["x:\\ud800"]', "surrogate"),
+        (b'"\\udfff": 1', "surrogate"),
         (b"[" * 10_000, "recursion"),
     ],
 )
