@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 
 from bundler.errors import ConfigError, NotFound
@@ -10,18 +11,20 @@ from bundler.model.versions import Version, VersionRange
 from bundler.packing.planning.image_entry import ImageEntry
 
 _MOST_NAMED = 5
+_NUMBERED = re.compile(r"(?P<before>v?)(?P<numbers>[0-9]+(?:\.[0-9]+){0,3})(?P<behind>(?:[^0-9.].*)?)", re.ASCII)
 
 
 def choose_tag(entry: ImageEntry, tags: Iterable[str]) -> str:
     """Return the newest tag that an entry's range or pattern takes.
 
     Tags that are no versions (three numbers, with or without ``v``) are left out; if a pattern fits only such
-    ones it must fit just one. Releases go before prereleases of newer versions, and ``1.4.2`` before ``v1.4.2``,
+    ones it must fit just one, or they must be alike but for their numbers: ``16.10-alpine`` is newer than
+    ``16.9-alpine``. Releases go before prereleases of newer versions, and ``1.4.2`` before ``v1.4.2``,
     which is the same version.
 
     Raises:
         NotFound: none of the tags.
-        ConfigError: a pattern fits several tags, and none of them is a version.
+        ConfigError: a pattern fits several tags that have no order.
         UsageError: the range is none.
     """
     fitting = sorted(set(filter(takes(entry), tags)))
@@ -32,6 +35,8 @@ def choose_tag(entry: ImageEntry, tags: Iterable[str]) -> str:
         return next(tag for version, tag in versions if version == newest)
     if not fitting:
         raise NotFound(f"{entry.image} has no tag for {entry.rule}", advice="See which tags the registry has.")
+    if len(fitting) > 1 and (newest_alike := _newest_alike(fitting)) is not None:
+        return newest_alike
     if len(fitting) > 1:
         named = ", ".join(fitting[:_MOST_NAMED]) + (" …" if len(fitting) > _MOST_NAMED else "")
         raise ConfigError(
@@ -39,6 +44,17 @@ def choose_tag(entry: ImageEntry, tags: Iterable[str]) -> str:
             advice="Write a pattern that fits one of them, or name the tag.",
         )
     return fitting[0]
+
+
+def _newest_alike(tags: list[str]) -> str | None:
+    """Return the tag with the highest numbers, if nothing but one to four numbers at the beginning differs."""
+    found = [match for tag in tags if (match := _NUMBERED.fullmatch(tag)) is not None]
+    around = {(match["before"], match["behind"]) for match in found}
+    if len(found) < len(tags) or len(around) > 1:
+        return None
+    numbers = {tuple(map(int, match["numbers"].split("."))): match.string for match in found}
+    # 16.01 and 16.1 have the same numbers: which of them is newer nobody can tell.
+    return numbers[max(numbers)] if len(numbers) == len(tags) else None
 
 
 def takes(entry: ImageEntry) -> Callable[[str], bool]:

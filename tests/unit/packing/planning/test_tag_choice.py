@@ -38,6 +38,29 @@ def test_of_one_version_in_two_spellings_the_one_without_v() -> None:
     assert choose_tag(ImageEntry(image="a", version="1"), ["v1.4.2", "1.4.2", "1.4.1"]) == "1.4.2"
 
 
+@pytest.mark.parametrize(
+    ("pattern", "tags", "newest"),
+    [
+        ("16.*-alpine", ["16.9-alpine", "16.10-alpine", "16.1-alpine", "15.2-alpine"], "16.10-alpine"),
+        ("*", ["20260301", "20261101", "20260228"], "20261101"),
+        ("v*", ["v1", "v1.2", "v1.2.3.4"], "v1.2.3.4"),
+        ("*", ["22.04", "24.04"], "24.04"),
+    ],
+)
+def test_tags_that_differ_only_in_their_numbers_have_an_order(pattern: str, tags: list[str], newest: str) -> None:
+    assert choose_tag(ImageEntry(image="a", tags=pattern), tags) == newest
+    assert choose_tag(ImageEntry(image="a", tags=pattern), tags[::-1]) == newest
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [["16.1-alpine", "16.2-debian"], ["v1", "2"], ["1.1", "1.01"], ["1", "edge"], ["1.2-rc1", "1.2-rc2"]],
+)
+def test_tags_without_an_order(tags: list[str]) -> None:
+    with pytest.raises(ConfigError, match="2 tags fit, and none of them is a version"):
+        choose_tag(ImageEntry(image="a", tags="*"), tags)
+
+
 def test_none_and_too_many() -> None:
     with pytest.raises(NotFound, match=r"no tag for version >=3"):
         choose_tag(ImageEntry(image="a", version=">=3"), TAGS)
