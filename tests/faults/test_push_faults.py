@@ -143,7 +143,8 @@ def test_a_push_ends_right_whatever_a_proxy_does(
         for skip in (0, 2, 3)[: 2 if fault is TOO_LARGE else 3]:
             proxy.plan(requests, fault, skip=skip)
         cost = push(bundle, proxy.address)
-        assert proxy.left == 0
+        # How many pieces there are follows the rate: the last fault may find none that it could hit.
+        assert proxy.left <= 1
     check_pushed(bundle, fake.address)
     assert cost.sent - cost.again == unique_bytes(bundle)
     assert cost.again <= bound(fake, 3)

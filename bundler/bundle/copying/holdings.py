@@ -101,11 +101,18 @@ def _files_like_ours(directory: Path) -> list[str]:
     with disk_errors(directory):
         entries = sorted(directory.iterdir())
     ours = [path for path in entries if not is_system_file(path.name) and is_like_ours(path.name)]
+    there = []
     for path in ours:
-        with disk_errors(path):
-            if not stat.S_ISREG(path.lstat().st_mode):
-                raise _occupied(directory, [path.name], "which is a link or a directory, not a file")
-    return [path.name for path in ours]
+        try:
+            with disk_errors(path):
+                mode = path.lstat().st_mode
+        except NotFound:
+            # Another copy gave it its own name since, or removed it: who of the two may write the lock decides.
+            continue
+        if not stat.S_ISREG(mode):
+            raise _occupied(directory, [path.name], "which is a link or a directory, not a file")
+        there.append(path.name)
+    return there
 
 
 def is_like_ours(file: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -188,3 +189,17 @@ def test_links_and_directories(place: Path, manifest: BundleManifest, name: str)
     (place / name).mkdir()
     with pytest.raises(OutputExists, match="directory"):
         examine(place, manifest)
+
+
+def test_a_file_that_another_copy_renames_meanwhile_is_not_there(
+    place: Path, manifest: BundleManifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = place / "bundle.json.bak.partial"
+    listed = Path.iterdir
+
+    def listing(directory: Path) -> Iterator[Path]:
+        yield from listed(directory)
+        yield gone
+
+    monkeypatch.setattr(Path, "iterdir", listing)
+    assert examine(place, manifest) is Holding.NOTHING
