@@ -6,6 +6,7 @@ from collections import defaultdict
 
 from bundler.cli.console import Console
 from bundler.content.images import FoundImage, RegistryForm
+from bundler.model.listing import first_of
 from bundler.packing.planning.plan import PackPlan, PlannedImage
 from bundler.packing.planning.platforms import platform_notes, platforms_of, reason
 
@@ -52,8 +53,7 @@ def warn_of_platforms(console: Console, plan: PackPlan) -> None:
         for note in platform_notes(image.found, image.platforms):
             said[note][image.reference.familiar] = None
     for note, names in said.items():
-        more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        console.warn(f"{', '.join(list(names)[:_MOST_NAMED])}{more}: {note}")
+        console.warn(f"{first_of(list(names), _MOST_NAMED)}: {note}")
 
 
 def _listed(image: PlannedImage) -> list[str]:

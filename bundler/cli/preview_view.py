@@ -9,6 +9,7 @@ from bundler.cli.views import show_table
 from bundler.content.images import ReferrerCounts
 from bundler.destinations.registry_preview import Preview
 from bundler.errors import ExitStatus, PolicyRefused
+from bundler.model.listing import first_of
 from bundler.model.reference import Reference
 from bundler.model.sizes import format_size
 
@@ -78,9 +79,8 @@ def _refusal(previews: list[Preview]) -> PolicyRefused | None:
     refused = [preview.target for preview in previews if preview.status == "refused"]
     if not refused:
         return None
-    more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
     return PolicyRefused(
-        f"{refused[0]}{more}: a tag stands for something else there",
+        f"{first_of(refused, 1)}: a tag stands for something else there",
         advice="Choose another tag or prefix, or say --on-existing-tag skip or overwrite.",
     )
 

@@ -14,6 +14,7 @@ from bundler.destinations.registry_plan import PushPlan, plan_push
 from bundler.errors import AirbundleError, MalformedDocument, PolicyRefused, Refused, Unauthorised
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
+from bundler.model.listing import first_of
 from bundler.model.referrers import Referrer, schema_tag
 from bundler.transports.registry.client import Repository
 from bundler.transports.registry.manifests import find_manifest, put_manifest
@@ -190,6 +191,4 @@ def _is_in(referrer: Referrer, others: Iterable[Referrer]) -> bool:
 
 
 def _names(referrers: Sequence[Referrer]) -> str:
-    named = [one.tag or f"{one.digest} ({one.kind:.100})" for one in referrers]
-    more = len(named) - _MOST_NAMED
-    return ", ".join(named[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return first_of([one.tag or f"{one.digest} ({one.kind:.100})" for one in referrers], _MOST_NAMED)

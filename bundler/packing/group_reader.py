@@ -11,6 +11,7 @@ from bundler.content.images import AnticipatingSource, Content, FoundImage, Imag
 from bundler.errors import DamagedContent
 from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.listing import first_of
 from bundler.packing.planning.groups import Group
 from bundler.packing.reuse.proofs import Offer, Proofs
 from bundler.packing.reuse.reuse import NO_OFFERS, Offers
@@ -152,5 +153,4 @@ def _complete(
 
 def names_of(images: Sequence[FoundImage]) -> str:
     """Return the names of images for people, each once, and only the first ones of many."""
-    names = list(dict.fromkeys(image.reference.familiar for image in images))
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return first_of(list(dict.fromkeys(image.reference.familiar for image in images)), 3)

@@ -13,6 +13,7 @@ from bundler.errors import DamagedContent, InvalidReference, MalformedDocument, 
 from bundler.model.descriptor import Descriptor
 from bundler.model.digest import Digest
 from bundler.model.limits import DEFAULT_LIMITS, Limits
+from bundler.model.listing import first_of
 from bundler.model.platform_choice import EVERY_PLATFORM, PlatformChoice
 from bundler.model.reference import Reference
 from bundler.model.referrers import Referrers
@@ -169,5 +170,4 @@ class OciLayoutSource:
 
     def _held(self) -> str:
         held = [entry.names[0] if entry.names else f"@{entry.descriptor.digest}" for entry in self._layout.entries]
-        more = f" and {len(held) - 10} more" if len(held) > 10 else ""
-        return f"It holds: {', '.join(f'{name:.200}' for name in held[:10]) or 'nothing'}{more}."
+        return f"It holds: {first_of([f'{name:.200}' for name in held], 10) or 'nothing'}."

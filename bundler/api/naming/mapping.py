@@ -11,6 +11,7 @@ from typing import Literal
 from bundler.content.images import PutResult
 from bundler.errors import UsageError
 from bundler.model.digest import Digest
+from bundler.model.listing import first_of
 from bundler.model.reference import DEFAULT_REGISTRY, Reference
 
 Form = Literal["json", "table", "kustomize", "helm"]
@@ -198,9 +199,8 @@ def _helm(mapping: Sequence[Mapped], unmapped: Iterable[Reference]) -> str:
     if base:
         lines += ["global:", f"  imageRegistry: {_quoted(base)}  # all repositories below it are as they were"]
         named = [reference.familiar for reference in unmapped]
-        more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
         if named:
-            lines.append(f"# It is not for charts with what is not mapped: {', '.join(named[:_MOST_NAMED])}{more}")
+            lines.append(f"# It is not for charts with what is not mapped: {first_of(named, _MOST_NAMED)}")
     else:
         lines.append("# No one global.imageRegistry is right for all of them: set each image.")
     for one in mapping:

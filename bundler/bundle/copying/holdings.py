@@ -34,6 +34,7 @@ from bundler.errors import (
     UnsupportedVersion,
 )
 from bundler.model.limits import DEFAULT_LIMITS
+from bundler.model.listing import first_of
 
 #: The table of contents until all is there; also what a copy or a pack locks.
 UNFINISHED = partial(Path(BUNDLE_JSON)).name
@@ -163,6 +164,4 @@ def _listed(directory: Path) -> str | None:
 
 
 def _occupied(directory: Path, files: list[str], what: str) -> OutputExists:
-    named = ", ".join(files[:_NAMED_AT_MOST])
-    more = f" and {len(files) - _NAMED_AT_MOST} more" if len(files) > _NAMED_AT_MOST else ""
-    return OutputExists(f"{directory} holds {named}{more}, {what}")
+    return OutputExists(f"{directory} holds {first_of(files, _NAMED_AT_MOST)}, {what}")
