@@ -261,6 +261,11 @@ class ProtocolError(Unreachable):
     default_advice = "Check that the address is really that of a registry or engine."
 
 
+def is_lost(error: AirbundleError) -> bool:
+    """Tell whether a peer is gone; one that answers, be it with a fault, may do better the next time."""
+    return isinstance(error, Unreachable) and not isinstance(error, (ServerFault, ProtocolError))
+
+
 class Refused(AirbundleError):
     """A source or destination understood the request and said no."""
 

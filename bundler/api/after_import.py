@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bundler.api.one_by_one import each_once, is_lost, not_tried
+from bundler.api.one_by_one import each_once, not_tried
 from bundler.api.registry_access import DEFAULT_ACCESS, AccessOptions, open_access
 from bundler.api.transfers import Selection
 from bundler.bundle.manifest import Application, Image
 from bundler.bundle.reader import Bundle
 from bundler.content.arrivals import Arrival, Inspector, SmokeResult
-from bundler.errors import AirbundleError, NotListed, OtherImage, SmokeFailed
+from bundler.errors import AirbundleError, NotListed, OtherImage, SmokeFailed, is_lost
 from bundler.model.limits import Limits
 from bundler.model.naming.naming import Naming
 from bundler.progress import SILENT, Progress

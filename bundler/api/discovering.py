@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from bundler.content.files import disk_errors, write_file
+from bundler.content.files import rewrite_file
 from bundler.discover.applications import gather
 from bundler.discover.compose.options import STANDARD_INPUT, ComposeOptions
 from bundler.discover.hits import Discovery
@@ -64,15 +64,10 @@ def update_config(path: Path, discovery: Discovery, limits: Limits = DEFAULT_LIM
         NotFound, ProjectError: it is not there, no configuration, or cannot be edited with certainty.
         DiskError: it cannot be written.
     """
-    # A link stays a link.
-    file = path.resolve()
-    raw = read_bytes(file, limits)
+    raw = read_bytes(path.resolve(), limits)
     text, changes = updated(raw, str(path), discovery, limits)
     if text != raw:
-        with disk_errors(path):
-            mode = file.stat().st_mode & 0o777
-            write_file(file, text)
-            file.chmod(mode)
+        rewrite_file(path, text)
     return changes
 
 

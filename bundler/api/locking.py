@@ -12,7 +12,7 @@ from bundler.api.registry_access import DEFAULT_ACCESS, AccessOptions, open_acce
 from bundler.api.resolving import Resolved, Resolver, described
 from bundler.api.source_set import SourceSet
 from bundler.bundle.names import check_application_name
-from bundler.content.files import disk_errors, write_file
+from bundler.content.files import disk_errors, rewrite_file
 from bundler.errors import ConfigError, NotFound, UsageError
 from bundler.model.limits import DEFAULT_LIMITS, Limits, beyond
 from bundler.packing.locking.comparison import LockChange, changes_between, with_times_of
@@ -87,14 +87,8 @@ def update_lock(path: Path | str, now: Lock, limits: Limits = DEFAULT_LIMITS) ->
         ConfigError: what is there is no lock, and not overwritten; or no lock can hold this.
         DiskError: it cannot be written.
     """
-    # A link stays a link, and who may read the lock, or write it, still may.
-    file = Path(path).resolve()
     before = _lock_if_any(Path(path), limits)
-    mode = file.stat().st_mode & 0o777 if file.exists() else None
-    with disk_errors(Path(path)):
-        write_file(file, write_lock(with_times_of(now, before), limits))
-        if mode is not None:
-            file.chmod(mode)
+    rewrite_file(Path(path), write_lock(with_times_of(now, before), limits))
     return changes_between(before, now)
 
 

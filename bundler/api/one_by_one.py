@@ -19,10 +19,9 @@ from bundler.errors import (
     DamagedBundle,
     IncompleteBundle,
     Interrupted,
-    ProtocolError,
-    ServerFault,
     Unreachable,
     UsageError,
+    is_lost,
 )
 from bundler.model.digest import Digest
 from bundler.progress import Progress, Task
@@ -148,11 +147,6 @@ class _Run:
         error = type(cause)(f"not written, because another image is not: {cause}", advice=cause.advice)
         self.failures += [(reference, error) for reference in references]
         self.results = []
-
-
-def is_lost(error: AirbundleError) -> bool:
-    """Tell whether the destination is gone; one that answers may have trouble with this image alone."""
-    return isinstance(error, Unreachable) and not isinstance(error, (ServerFault, ProtocolError))
 
 
 def not_tried(lost: AirbundleError) -> AirbundleError:

@@ -128,6 +128,20 @@ def write_file(path: Path, data: bytes) -> None:
         sync_directory(path.parent)
 
 
+def rewrite_file(path: Path, data: bytes) -> None:
+    """Write a file of the user's own as :func:`write_file` does; a link stays a link, and its mode stays.
+
+    Raises:
+        DiskError: the disk refused.
+    """
+    with disk_errors(path):
+        file = path.resolve()
+        mode = file.stat().st_mode & 0o777 if file.exists() else None
+        write_file(file, data)
+        if mode is not None:
+            file.chmod(mode)
+
+
 def sync_file(path: Path) -> None:
     """Make the bytes of a closed file durable."""
     descriptor = os.open(path, os.O_RDONLY)

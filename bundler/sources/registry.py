@@ -15,11 +15,10 @@ from bundler.errors import (
     NoSuchPlatform,
     NotFound,
     PolicyRefused,
-    ProtocolError,
     Refused,
-    ServerFault,
     Unreachable,
     UsageError,
+    is_lost,
 )
 from bundler.model import media_types
 from bundler.model.descriptor import Descriptor
@@ -115,7 +114,7 @@ class RegistrySource:
 
     def _pass_over(self, mirror: Route, error: AirbundleError) -> None:
         name = mirror.reference.registry
-        if isinstance(error, Unreachable) and not isinstance(error, (ServerFault, ProtocolError)):
+        if is_lost(error):
             self._silent.add(name)
         if name not in self._passed_over:
             self._passed_over[name] = str(error)

@@ -35,15 +35,14 @@ def choose_tag(entry: ImageEntry, tags: Iterable[str]) -> str:
         return next(tag for version, tag in versions if version == newest)
     if not fitting:
         raise NotFound(f"{entry.image} has no tag for {entry.rule}", advice="See which tags the registry has.")
-    if len(fitting) > 1 and (newest_alike := _newest_alike(fitting)) is not None:
-        return newest_alike
-    if len(fitting) > 1:
+    chosen = fitting[0] if len(fitting) == 1 else _newest_alike(fitting)
+    if chosen is None:
         named = ", ".join(fitting[:_MOST_NAMED]) + (" …" if len(fitting) > _MOST_NAMED else "")
         raise ConfigError(
             f"{entry}: {len(fitting)} tags fit, and none of them is a version: {named}",
             advice="Write a pattern that fits one of them, or name the tag.",
         )
-    return fitting[0]
+    return chosen
 
 
 def _newest_alike(tags: list[str]) -> str | None:

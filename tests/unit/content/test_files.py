@@ -122,3 +122,14 @@ def test_a_few_bytes_of_a_file(tmp_path: Path) -> None:
         files.read_range(path, 8, 4)
     with pytest.raises(NotFound):
         files.read_range(tmp_path / "none", 0, 1)
+
+
+def test_a_file_that_is_rewritten_keeps_its_link_and_its_mode(tmp_path: Path) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    files.rewrite_file(file, b"new")
+    file.chmod(0o640)
+    link.symlink_to(file.name)
+    files.rewrite_file(link, b"newer")
+    assert link.is_symlink()
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"newer", 0o640)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
