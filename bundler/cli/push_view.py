@@ -62,9 +62,9 @@ class PushView:
         naming = choose_naming(wishes, bundle.manifest.rename, bundle.limits)
         if naming.rules and naming.rules is bundle.manifest.rename:
             self.console.warn("images are named by the rename rules of the bundle; --no-rename leaves them out")
-        references = {image.reference for _, image in bundle.images()}
-        for rule in idle_rules(wishes, list(map(Reference.parse, sorted(references))), bundle.limits):
-            self.console.warn(f"no image of the bundle matches the rename rule {rule}")
+        if wishes.regexes or wishes.prefixes:
+            for rule in idle_rules(wishes, list(map(Reference.parse, _held(bundle))), bundle.limits):
+                self.console.warn(f"no image of the bundle matches the rename rule {rule}")
         return naming
 
     def finish(self, report: TransferReport, bundle: Bundle, *, dry_run: bool = False) -> int:
@@ -77,8 +77,7 @@ class PushView:
         if self.mapping is not None:
             mapping = mapping_of(report.results)
             mapped = {str(one.reference) for one in mapping}
-            held = (image.reference for app in bundle.manifest.applications for image in app.images)
-            others = [Reference.parse(reference) for reference in dict.fromkeys(held) if reference not in mapped]
+            others = [Reference.parse(reference) for reference in _held(bundle) if reference not in mapped]
             text = mapping_text(mapping, self.form, others)
             if self.mapping == _STANDARD_OUTPUT:
                 show(text.rstrip("\n"))
@@ -86,3 +85,8 @@ class PushView:
             else:
                 write_file(Path(self.mapping), text.encode())
         return finish_preview(console, report) if dry_run else finish_transfer(console, report, pushed_image)
+
+
+def _held(bundle: Bundle) -> list[str]:
+    """Return the references of a bundle's images, each once."""
+    return list(dict.fromkeys(image.reference for _, image in bundle.images()))

@@ -171,20 +171,20 @@ class RegistryDestination:
             self._blobs.leave(stopping)
 
     def _put(self, image: OutgoingImage, reader: BlobReader, task: Task, stopping: Stopping) -> PutResult:
-        target, repository, plan, existing = self.look(image, reader, stopping)
+        target, repository, plan, existing = look = self.look(image, reader, stopping)
         send = partial(self._blobs.put, repository, reader=reader, task=task, stopping=stopping)
-        referrers = ReferrerPush(image.referrers, repository, self._on_existing_tag, send)
+        referrers = ReferrerPush(image.referrers, repository, self._on_existing_tag)
         if existing is not None and (
             is_whole(repository, image.tree, plan, existing)
             or (existing not in possible_roots(image.tree, plan) and self._keeps(target, existing))
         ):
             self._blobs.forget(repository, plan.blobs)
-            result = self._skip(image, target, repository, plan, existing, task)
+            result = self._skip(image, look, existing, task)
             if existing not in (plan.root, image.tree.root.digest):
                 return referrers.told(result, image.referrers)
             there = {*plan.digests, existing}
             referrers.survey(there)
-            return referrers.put(result, there)
+            return referrers.put(result, there, send)
         referrers.survey(plan.digests)
         sent = send(plan)
         plan = _put_documents(repository, image.tree, plan, target.tag)
@@ -200,7 +200,7 @@ class RegistryDestination:
             original=original_of(image.tree, plan.root),
             notes=(*plan.notes, *lost_pin(image, plan.root), *(() if target.tag else (UNTAGGED,))),
         )
-        return referrers.put(result, plan.digests)
+        return referrers.put(result, plan.digests, send)
 
     def look(self, image: OutgoingImage, reader: BlobReader, stopping: Stopping) -> Outlook:
         """Return where an image goes, and what its name stands for there now.
@@ -243,15 +243,8 @@ class RegistryDestination:
             )
         return self._on_existing_tag == "skip"
 
-    def _skip(
-        self,
-        image: OutgoingImage,
-        target: Reference,
-        repository: Repository,
-        plan: PushPlan,
-        existing: Digest,
-        task: Task,
-    ) -> PutResult:
+    def _skip(self, image: OutgoingImage, look: Outlook, existing: Digest, task: Task) -> PutResult:
+        target, repository, plan, _ = look
         same = existing in (plan.root, image.tree.root.digest)
         if same:
             self._blobs.found(repository, plan.blobs)

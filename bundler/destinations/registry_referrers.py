@@ -32,7 +32,6 @@ class ReferrerPush:
         referrers: Sequence[Referrer],
         repository: Repository,
         on_existing_tag: OnExistingTag,
-        put_blobs: Callable[[PushPlan], Sent] | None = None,
     ) -> None:
         """Prepare.
 
@@ -40,12 +39,10 @@ class ReferrerPush:
             referrers: Of the image, each behind its subject.
             repository: Where the image goes.
             on_existing_tag: What is done with tags of cosign that stand for something else.
-            put_blobs: Sends what is not there of the blobs of a plan; whoever only surveys needs none.
         """
         self._referrers = referrers
         self._repository = repository
         self._on_existing_tag = on_existing_tag
-        self._put_blobs = put_blobs
         self._missing: list[Referrer] = []
         self._notes: list[str] = []
         self._refusals: list[str] = []
@@ -74,7 +71,9 @@ class ReferrerPush:
             elif existing in (None, referrer.digest) or self._may_move(referrer, existing):
                 self._missing.append(referrer)
 
-    def put(self, result: PutResult, subjects: Collection[Digest]) -> PutResult:
+    def put(
+        self, result: PutResult, subjects: Collection[Digest], put_blobs: Callable[[PushPlan], Sent]
+    ) -> PutResult:
         """Put those that are not there; return the image's result with what became of them.
 
         One that the registry refuses keeps no other one from being put.
@@ -82,6 +81,7 @@ class ReferrerPush:
         Args:
             result: Of the image.
             subjects: Manifests and indexes of it that are there now.
+            put_blobs: Sends what is not there of the blobs of a plan.
 
         Raises:
             DamagedContent: a blob turned out damaged.
@@ -92,7 +92,7 @@ class ReferrerPush:
         unlisted: dict[Digest, dict[Digest, Descriptor]] = defaultdict(dict)
         for referrer in (one for one in self._missing if _is_in(one, reachable)):
             try:
-                if not self._put_one(referrer):
+                if not self._put_one(referrer, put_blobs):
                     unlisted[referrer.subject][referrer.digest] = referrer.listing()
                 self._put += 1
             except (Refused, MalformedDocument) as error:
@@ -139,11 +139,10 @@ class ReferrerPush:
         """What users should know of them."""
         return tuple(self._notes)
 
-    def _put_one(self, referrer: Referrer) -> bool:
+    def _put_one(self, referrer: Referrer, put_blobs: Callable[[PushPlan], Sent]) -> bool:
         """Put one; tell whether whoever asks for it will find it."""
         plan = plan_push(referrer.tree)
-        assert self._put_blobs is not None, "needed to put"
-        self._sent = Sent.total([self._sent, self._put_blobs(plan)])
+        self._sent = Sent.total([self._sent, put_blobs(plan)])
         for digest, node in plan.documents:
             if digest != plan.root:
                 put_manifest(self._repository, digest, node.raw, node.media_type)
